@@ -1,0 +1,27 @@
+/* vhdkit: operations on whole images, one file each.
+ * SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Each long one reports progress and can be cancelled through a callback; it
+ * is written once, synchronously, and run by a task where someone wants to
+ * wait elsewhere.
+ */
+#ifndef VHDKIT_OPERATIONS_H
+#define VHDKIT_OPERATIONS_H
+
+#include "vhdkit.h"
+
+struct progress {
+  /* done of total bytes; returns non-zero to cancel (the operation then fails
+   * with CANCELLED after cleaning up).  NULL: no one looks. */
+  int (*fn) (void *opaque, uint64_t done, uint64_t total);
+  void *opaque;
+};
+
+extern int op_create (const char *path,
+                      const struct vhdkit_create_options *opts,
+                      const struct progress *progress);
+extern int op_check (const char *path, uint32_t flags,
+                     const struct vhdkit_open_options *opts,
+                     struct vhdkit_check_result *ret_result);
+
+#endif

@@ -1,0 +1,405 @@
+/* vhdkit: VHD images as network disks.
+ * SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The public interface of libvhdkit.
+ *
+ * Conventions.  A function returns 0 on success and -1 on failure, or a
+ * pointer and NULL.  After a failure the calling thread's last error holds an
+ * enum vhdkit_error, an errno and one sentence (vhdkit_get_error and friends);
+ * it stays until the next failure in that thread.  The library never prints
+ * and never exits.  Output arguments are called ret_... and are written only
+ * on success.  Sizes and offsets are bytes unless the name says otherwise.
+ * Strings are UTF-8 or, for file names, whatever bytes the system uses.
+ *
+ * Threads.  Different objects may be used from different threads at once.
+ * For one vhdkit_disk, the data calls (pread ... extents) may be used from any
+ * number of threads at once; vhdkit_close must be the last call.
+ */
+#ifndef VHDKIT_H
+#define VHDKIT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*----------------------------------------------------------------------
+ * Errors
+ *--------------------------------------------------------------------*/
+
+/* What went wrong.  The identity of an error; the Win32 number and the
+ * HRESULT below are views of it.  The order is fixed: values are never
+ * renumbered.  Source: docs/errors.md. */
+enum vhdkit_error {
+  VHDKIT_OK = 0,
+  VHDKIT_ERR_NULL_POINTER,
+  VHDKIT_ERR_INVALID_PARAMETER,
+  VHDKIT_ERR_NO_MEMORY,
+  VHDKIT_ERR_FILE_NOT_FOUND,
+  VHDKIT_ERR_PATH_NOT_FOUND,
+  VHDKIT_ERR_ACCESS_DENIED,
+  VHDKIT_ERR_READ_ONLY,
+  VHDKIT_ERR_SHARING_VIOLATION,
+  VHDKIT_ERR_EXISTS,
+  VHDKIT_ERR_NAME_TOO_LONG,
+  VHDKIT_ERR_DISK_FULL,
+  VHDKIT_ERR_INVALID_NAME,
+  VHDKIT_ERR_BAD_PATHNAME,
+  VHDKIT_ERR_SIZE_TOO_LARGE,
+  VHDKIT_ERR_SIZE_TOO_SMALL,
+  VHDKIT_ERR_FILE_TOO_LARGE_FOR_FS,
+  VHDKIT_ERR_SHUTTING_DOWN,
+  VHDKIT_ERR_TIMED_OUT,
+  VHDKIT_ERR_CANCELLED,
+  VHDKIT_ERR_CANCEL_TOO_LATE,
+  VHDKIT_ERR_NOT_CANCELABLE,
+  VHDKIT_ERR_PENDING,
+  VHDKIT_ERR_NOT_SUPPORTED,
+  VHDKIT_ERR_IO,
+  VHDKIT_ERR_UNEXPECTED,
+  VHDKIT_ERR_FOOTER_MISSING,
+  VHDKIT_ERR_FOOTER_CHECKSUM,
+  VHDKIT_ERR_FOOTER_CORRUPT,
+  VHDKIT_ERR_FORMAT_UNKNOWN,
+  VHDKIT_ERR_UNSUPPORTED_VERSION,
+  VHDKIT_ERR_HEADER_CHECKSUM,
+  VHDKIT_ERR_HEADER_UNSUPPORTED_VERSION,
+  VHDKIT_ERR_HEADER_CORRUPT,
+  VHDKIT_ERR_BLOCK_ALLOCATION_FAILURE,
+  VHDKIT_ERR_BAT_CORRUPT,
+  VHDKIT_ERR_INVALID_BLOCK_SIZE,
+  VHDKIT_ERR_BITMAP_MISMATCH,
+  VHDKIT_ERR_PARENT_NOT_FOUND,
+  VHDKIT_ERR_PARENT_ID_MISMATCH,
+  VHDKIT_ERR_PARENT_TIMESTAMP_MISMATCH,
+  VHDKIT_ERR_METADATA_READ_FAILURE,
+  VHDKIT_ERR_METADATA_WRITE_FAILURE,
+  VHDKIT_ERR_INVALID_SIZE,
+  VHDKIT_ERR_INVALID_FILE_SIZE,
+  VHDKIT_ERR_PROVIDER_NOT_FOUND,
+  VHDKIT_ERR_NOT_VIRTUAL_DISK,
+  VHDKIT_ERR_PARENT_ACCESS_DENIED,
+  VHDKIT_ERR_PARENT_SIZE_MISMATCH,
+  VHDKIT_ERR_CHAIN_CYCLE,
+  VHDKIT_ERR_CHAIN_ERROR,
+  VHDKIT_ERR_HOST_LIMITATION,
+  VHDKIT_ERR_WRONG_TYPE,
+  VHDKIT_ERR_WRONG_STATE,
+  VHDKIT_ERR_SECTOR_SIZE,
+  VHDKIT_ERR_SOURCE_OWNED,
+  VHDKIT_ERR_SOURCE_ONLINE,
+  VHDKIT_ERR_WOULD_TRUNCATE,
+  VHDKIT_ERR_NO_MIN_SIZE,
+  VHDKIT_ERR_AT_MIN_SIZE,
+  VHDKIT_ERR_LAST_              /* one past the last; not an error */
+};
+
+/* The last error of the calling thread: the sentence (never NULL, valid until
+ * the thread's next call into the library), the code, and an errno (never
+ * negative).  Damage in an image has errno EIO, so that it can be passed on
+ * to an NBD client as it is. */
+extern const char *vhdkit_get_error (void);
+extern enum vhdkit_error vhdkit_get_error_code (void);
+extern int vhdkit_get_errno (void);
+
+/* Name of a code without prefix ("PARENT_NOT_FOUND"); never NULL. */
+extern const char *vhdkit_error_name (enum vhdkit_error code);
+
+/* Views of a code: the Win32 error number, the HRESULT that Virtual Server
+ * 2005 uses for it, the HRESULT that the Virtual Disk Service uses for it; 0
+ * for VHDKIT_OK and where that interface has no such code.
+ * Source: api-semantics 5.2, shown in docs/errors.md. */
+extern uint32_t vhdkit_error_win32 (enum vhdkit_error code);
+extern uint32_t vhdkit_error_hresult (enum vhdkit_error code);
+extern uint32_t vhdkit_error_hresult_vds (enum vhdkit_error code);
+
+/* "vhdkit 0.1.0", for --version and dump_plugin. */
+extern const char *vhdkit_version (void);
+
+/*----------------------------------------------------------------------
+ * Findings: what validation has to say of an image
+ *--------------------------------------------------------------------*/
+
+enum vhdkit_severity {
+  VHDKIT_SEVERITY_NOTE = 0,     /* unusual, harmless */
+  VHDKIT_SEVERITY_WARNING,      /* wrong, but the data is what it should be */
+  VHDKIT_SEVERITY_LEAK,         /* space is lost, no data */
+  VHDKIT_SEVERITY_ERROR         /* data is damaged or out of reach */
+};
+
+/* One finding.  The strings live only during the callback. */
+struct vhdkit_finding {
+  enum vhdkit_severity severity;
+  enum vhdkit_error code;
+  const char *file;             /* which file of the chain */
+  const char *structure;        /* "footer", "BAT entry 17", ... */
+  uint64_t offset;              /* bytes from the start of that file */
+  const char *found;
+  const char *expected;
+  const char *meaning;          /* what it means for the data, what to do */
+};
+
+/* Returning non-zero ends the validation early. */
+typedef int (*vhdkit_finding_fn) (void *opaque,
+                                  const struct vhdkit_finding *finding);
+
+/*----------------------------------------------------------------------
+ * Opening a disk: one image and its parents, read and written as one
+ *--------------------------------------------------------------------*/
+
+typedef struct vhdkit_disk vhdkit_disk;
+
+/* What the handle may be used for.  The numbers are those of Windows'
+ * VIRTUAL_DISK_ACCESS_MASK (api-semantics 1.3).  ATTACH_RW or METAOPS make the
+ * disk writable; without either nothing is ever written. */
+#define VHDKIT_ACCESS_NONE       0x00000000u
+#define VHDKIT_ACCESS_ATTACH_RO  0x00010000u
+#define VHDKIT_ACCESS_ATTACH_RW  0x00020000u
+#define VHDKIT_ACCESS_DETACH     0x00040000u
+#define VHDKIT_ACCESS_GET_INFO   0x00080000u
+#define VHDKIT_ACCESS_CREATE     0x00100000u
+#define VHDKIT_ACCESS_METAOPS    0x00200000u
+#define VHDKIT_ACCESS_READ       0x000d0000u
+#define VHDKIT_ACCESS_WRITABLE   0x00320000u
+#define VHDKIT_ACCESS_ALL        0x003f0000u
+
+/* How to open.  The low 16 bits have the numbers of OPEN_VIRTUAL_DISK_FLAG
+ * (api-semantics 2.1), the high ones are our own. */
+#define VHDKIT_OPEN_NO_PARENTS        0x00000001u /* this file only; what it
+                                                     lacks reads as zeros */
+#define VHDKIT_OPEN_NO_LOCK           0x00010000u /* take no file locks */
+#define VHDKIT_OPEN_IGNORE_PARENT_ID  0x00020000u /* parents with another id */
+#define VHDKIT_OPEN_CONFINE           0x00040000u /* the image, and every
+                                                     parent, must lie beneath
+                                                     confine_dir or a search
+                                                     directory */
+#define VHDKIT_OPEN_SIZE_CHS          0x00080000u /* size from the geometry, as
+                                                     Virtual PC and qemu do */
+#define VHDKIT_OPEN_INSPECT           0x00100000u /* for information only: a
+                                                     parent that is missing or
+                                                     damaged ends the chain
+                                                     instead of failing, and
+                                                     says so in candidates;
+                                                     the data calls fail */
+
+/* Options of vhdkit_open.  Zero every field that is not used (= default);
+ * struct_size must be sizeof (struct vhdkit_open_options). */
+struct vhdkit_open_options {
+  size_t struct_size;
+  /* Parents given by hand, nearest first; they go before what the images say.
+   * "raw:PATH" names a raw file, which can only be the last. */
+  const char *const *parents;
+  size_t nr_parents;
+  /* Directories to look for parents in, after the places an image names. */
+  const char *const *search;
+  size_t nr_search;
+  const char *confine_dir;      /* for VHDKIT_OPEN_CONFINE; NULL: the
+                                   directory of the image */
+  /* Seconds between background commits of metadata; 0 means the default, 5;
+   * negative means only on flush. */
+  int commit_interval;
+  uint64_t metadata_cache;      /* bytes; 0 means the default, 64 MiB */
+  /* Called for everything odd that does not keep the image from opening, and
+   * for repairs made; may be NULL. */
+  vhdkit_finding_fn on_finding;
+  void *opaque;
+};
+
+/* Open the image at path and the chain of its parents.  opts may be NULL.
+ * Validates everything before use (vhd-format 9.2); a damaged image is refused
+ * with a message naming structure, offset, found and expected.  Opened
+ * read-only, entries of the block table that lead nowhere are tolerated: only
+ * those blocks read as EIO.  May block on disk I/O.  Any thread.
+ * Errors: FILE_NOT_FOUND, ACCESS_DENIED, SHARING_VIOLATION (locked by another
+ * writer), FORMAT_UNKNOWN, FOOTER_*, HEADER_*, BAT_CORRUPT, INVALID_*,
+ * PARENT_*, CHAIN_*, READ_ONLY, NO_MEMORY, IO. */
+extern int vhdkit_open (const char *path, uint32_t access_mask, uint32_t flags,
+                        const struct vhdkit_open_options *opts,
+                        vhdkit_disk **ret_disk);
+
+/* Make a disk that was opened read-only writable, in place: validates what
+ * only writers need, takes the writer's lock.  Nothing changes on failure.
+ * No other call on the disk may run at the same time except data calls.
+ * Errors: as vhdkit_open. */
+extern int vhdkit_upgrade (vhdkit_disk *disk);
+
+/* Commit everything and free the disk, also when committing fails (then -1,
+ * and what was not flushed may be lost).  NULL is allowed. */
+extern int vhdkit_close (vhdkit_disk *disk);
+
+/*----------------------------------------------------------------------
+ * Data.  All may block on disk I/O; all are safe from any thread at once.
+ * Errors: IO (errno EIO; damage too), DISK_FULL (ENOSPC), READ_ONLY (EPERM),
+ * INVALID_PARAMETER (EINVAL, past the end), NO_MEMORY.
+ *--------------------------------------------------------------------*/
+
+#define VHDKIT_FUA        0x1   /* durable before the call returns */
+#define VHDKIT_MAY_TRIM   0x2   /* zero: the space may be given back */
+#define VHDKIT_FAST_ZERO  0x4   /* zero: fail with ENOTSUP (code NOT_SUPPORTED),
+                                   nothing written, if not faster than writing */
+
+/* Virtual size in bytes; always a multiple of 512. */
+extern uint64_t vhdkit_size (vhdkit_disk *disk);
+extern int vhdkit_is_writable (vhdkit_disk *disk);
+
+extern int vhdkit_pread (vhdkit_disk *disk, void *buf, size_t count,
+                         uint64_t offset);
+extern int vhdkit_pwrite (vhdkit_disk *disk, const void *buf, size_t count,
+                          uint64_t offset, uint32_t flags);
+/* Make the range read as zeros.  Any alignment. */
+extern int vhdkit_zero (vhdkit_disk *disk, uint64_t count, uint64_t offset,
+                        uint32_t flags);
+/* Give the space of the range back; whole sectors in it then read as zeros,
+ * sectors only touched by it are left alone. */
+extern int vhdkit_trim (vhdkit_disk *disk, uint64_t count, uint64_t offset,
+                        uint32_t flags);
+/* Every write that was completed before this call is durable after it.
+ * After a failed fdatasync the disk refuses writes with EIO for good. */
+extern int vhdkit_flush (vhdkit_disk *disk);
+/* Tell the host that the range will be read soon. */
+extern int vhdkit_cache (vhdkit_disk *disk, uint64_t count, uint64_t offset);
+
+#define VHDKIT_EXTENT_HOLE  0x1 /* no space is taken in the owning layer */
+#define VHDKIT_EXTENT_ZERO  0x2 /* reads as zeros */
+
+/* One extent.  layer: 0 is the image itself, 1 its parent, ...; -1 where no
+ * layer holds the data (then HOLE and ZERO are set).  file_offset: where the
+ * data is in that layer's file, or UINT64_MAX. */
+struct vhdkit_extent {
+  uint64_t offset;
+  uint64_t length;
+  uint32_t flags;
+  int layer;
+  uint64_t file_offset;
+};
+
+/* Call fn for consecutive, sector-exact extents from offset on; they cover
+ * the range exactly.  fn returning 1 ends the walk with success, -1 with
+ * failure (the error fn left behind). */
+extern int vhdkit_extents (vhdkit_disk *disk, uint64_t count, uint64_t offset,
+                           int (*fn) (void *opaque,
+                                      const struct vhdkit_extent *extent),
+                           void *opaque);
+
+/*----------------------------------------------------------------------
+ * Information
+ *--------------------------------------------------------------------*/
+
+enum vhdkit_disk_type {         /* the numbers of the footer */
+  VHDKIT_TYPE_RAW = 0,          /* a raw file as parent: not a VHD */
+  VHDKIT_TYPE_FIXED = 2,
+  VHDKIT_TYPE_DYNAMIC = 3,
+  VHDKIT_TYPE_DIFFERENCING = 4
+};
+
+/* A parent locator, or the parent name of the header (platform "name"). */
+struct vhdkit_locator {
+  char platform[5];             /* "W2ru", "W2ku", "MacX", ...; "name" */
+  uint64_t offset;              /* of the payload in the file */
+  uint32_t length;              /* of the payload */
+  uint32_t space;               /* as stored */
+  const char *text;             /* UTF-8; NULL if it cannot be read */
+  const char *problem;          /* why it cannot be read; NULL if it can */
+};
+
+/* One place where the parent was looked for, in the order tried. */
+struct vhdkit_candidate {
+  const char *path;
+  const char *source;           /* "parent=", "W2ru", "name", "search=", ... */
+  const char *outcome;          /* "used", "no such file", "other id ...", ... */
+  int used;
+};
+
+/* All there is to know of one layer.  Owned by the disk. */
+struct vhdkit_layer_info {
+  const char *path;             /* as opened */
+  enum vhdkit_disk_type type;
+  uint64_t virtual_size;        /* what is served: the footer's current size */
+  uint64_t chs_size;            /* cylinders x heads x sectors x 512 */
+  uint64_t original_size;
+  uint64_t file_size;           /* apparent */
+  uint64_t allocated_size;      /* what the host file takes (st_blocks) */
+  uint8_t id[16];               /* the bytes on disk */
+  char id_text[37];             /* as its creator would print it (1.3) */
+  uint32_t features, version, timestamp;
+  char creator[5];
+  uint16_t creator_major, creator_minor;
+  char creator_os[5];
+  uint16_t cylinders;
+  uint8_t heads, sectors;
+  uint8_t saved_state;
+  uint8_t hidden;               /* XenServer's flag at 0x55 */
+  uint32_t checksum;
+  int footer_missing;           /* served from the copy at the start */
+  /* Dynamic and differencing only; else 0. */
+  uint64_t header_offset, table_offset;
+  uint32_t table_entries, block_size;
+  uint32_t blocks_allocated;
+  int data_aligned;             /* every block's data begins at 4 KiB */
+  int has_batmap;
+  /* Differencing only. */
+  uint8_t parent_id[16];
+  char parent_id_text[37];
+  uint32_t parent_timestamp;
+  const struct vhdkit_locator *locators;
+  size_t nr_locators;
+  const struct vhdkit_candidate *candidates;
+  size_t nr_candidates;
+};
+
+/* Number of layers, the image itself included (NO_PARENTS: 1). */
+extern size_t vhdkit_layers (vhdkit_disk *disk);
+/* Layer 0 is the image itself.  NULL if there is no such layer.  The answer
+ * belongs to the disk and is valid until the next call for that layer. */
+extern const struct vhdkit_layer_info *vhdkit_layer (vhdkit_disk *disk,
+                                                     size_t layer);
+/*----------------------------------------------------------------------
+ * Check
+ *--------------------------------------------------------------------*/
+
+struct vhdkit_check_result {
+  uint64_t errors, leaks, warnings, notes;
+  uint64_t leaked_bytes;
+  uint64_t blocks_total, blocks_allocated;
+  uint64_t image_end_offset;
+};
+
+/* Examine an image and its whole chain, read-only, and report every finding.
+ * Returns 0 when the examination could be made, whatever it found; -1 when it
+ * could not (no such file, no permission, not a VHD at all).  opts as for
+ * vhdkit_open (its on_finding gets the findings). */
+extern int vhdkit_check (const char *path, uint32_t flags,
+                         const struct vhdkit_open_options *opts,
+                         struct vhdkit_check_result *ret_result);
+
+/*----------------------------------------------------------------------
+ * Create
+ *--------------------------------------------------------------------*/
+
+struct vhdkit_create_options {
+  size_t struct_size;
+  enum vhdkit_disk_type type;
+  uint64_t size;                /* bytes; 0 for differencing */
+  uint32_t block_size;          /* bytes; 0: 2 MiB, or the parent's */
+  uint8_t id[16];               /* all zero: a random one is made */
+  const char *parent;           /* differencing: path of the parent */
+  uint32_t flags;               /* VHDKIT_CREATE_... */
+  const char *creator;          /* 4 bytes; NULL: "win " */
+};
+
+#define VHDKIT_CREATE_RAW_PARENT 0x1 /* the parent is a raw file */
+
+/* Make a new image at path, which must not exist; on failure nothing is left
+ * there.  The image is durable when the call returns.
+ * Errors: EXISTS, SIZE_TOO_SMALL, SIZE_TOO_LARGE, INVALID_PARAMETER,
+ * PATH_NOT_FOUND, FILE_NOT_FOUND (parent), DISK_FULL, ACCESS_DENIED, IO. */
+extern int vhdkit_create_image (const char *path,
+                                const struct vhdkit_create_options *opts);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* VHDKIT_H */
