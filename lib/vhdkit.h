@@ -183,6 +183,9 @@ typedef struct vhdkit_disk vhdkit_disk;
                                                      instead of failing, and
                                                      says so in candidates;
                                                      the data calls fail */
+#define VHDKIT_CHECK_DATA             0x00200000u /* vhdkit_check: also read
+                                                     the data, for what only
+                                                     shows there (slow) */
 
 /* Options of vhdkit_open.  Zero every field that is not used (= default);
  * struct_size must be sizeof (struct vhdkit_open_options). */
@@ -389,7 +392,15 @@ struct vhdkit_create_options {
   const char *creator;          /* 4 bytes; NULL: "win " */
 };
 
-#define VHDKIT_CREATE_RAW_PARENT 0x1 /* the parent is a raw file */
+#define VHDKIT_CREATE_RAW_PARENT     0x01 /* the parent is a raw file */
+#define VHDKIT_CREATE_ANY_BLOCK_SIZE 0x02 /* any power of two from 4 KiB to
+                                             256 MiB, not only the 512 KiB and
+                                             2 MiB that all programs read */
+#define VHDKIT_CREATE_ANY_SIZE       0x04 /* also below 3 MiB */
+/* Fixed images reserve their space; where the file system cannot do that they
+ * are sparse, unless told otherwise: */
+#define VHDKIT_CREATE_PREALLOCATE    0x08 /* then write zeros */
+#define VHDKIT_CREATE_SPARSE         0x10 /* never reserve */
 
 /* Make a new image at path, which must not exist; on failure nothing is left
  * there.  The image is durable when the call returns.
