@@ -157,6 +157,25 @@ store_usage (struct store *s, uint64_t *ret_allocated, int64_t *ret_mtime)
 /* NULL is allowed. */
 extern int store_close (struct store *s);
 
+/* For those who write a store.  Set the common fields, writable and able to
+ * grow; name is copied. */
+extern int store_init (struct store *s, const struct store_ops *ops,
+                       const char *name);
+/* READ_ONLY, and INVALID_PARAMETER if not within the present size. */
+extern int store_check_writable (const struct store *s);
+extern int store_check_range (struct store *s, uint64_t offset,
+                              uint64_t length);
+
+static inline size_t
+store_iov_bytes (const struct iovec *iov, int n)
+{
+  size_t bytes = 0;
+
+  for (int i = 0; i < n; i++)
+    bytes += iov[i].iov_len;
+  return bytes;
+}
+
 /* File.  A regular file or a block device; anything else (FIFO, directory,
  * socket) is refused without blocking on it.  path is relative to dirfd
  * (AT_FDCWD for the working directory).  beneath: the path, symbolic links

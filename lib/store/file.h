@@ -1,0 +1,39 @@
+/* vhdkit: the parts of the file store.
+ * SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Private to store-file.c, file-lock.c and file-zero.c.
+ */
+#ifndef VHDKIT_STORE_FILE_H
+#define VHDKIT_STORE_FILE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "store/store.h"
+
+struct file_store {
+  struct store base;            /* first: a store is cast to it */
+  int fd;
+  bool block_device;
+  /* Set once the file system has said that it cannot, to save the call. */
+  _Atomic bool no_punch, no_zero_range, no_zeroout;
+  /* Guards locked, and the exchange of what fd refers to.  System calls are
+   * made under it, none of which waits for another process. */
+  pthread_mutex_t lock_mutex;
+  enum store_lock locked;
+};
+
+/* file-lock.c */
+/* From one lock to another; on failure the old one stays. */
+extern int file_lock_change (int fd, const char *name, enum store_lock from,
+                             enum store_lock to);
+/* Move lock from one open file description to another of the same file. */
+extern int file_lock_move (int from_fd, int to_fd, const char *name,
+                           enum store_lock lock);
+
+/* file-zero.c */
+extern int file_zero (struct store *s, uint64_t offset, uint64_t length,
+                      uint32_t flags);
+
+#endif
