@@ -19,7 +19,9 @@ struct report {
 /* Report one finding.  found is formatted; the other texts are plain.
  * Returns 0 to go on, -1 to stop, and then the last error is set.  With a NULL
  * r or r->fn, VHDKIT_SEVERITY_ERROR stops with the finding as the last error:
- * "FILE: STRUCTURE at offset N: found F, expected E; MEANING". */
+ * "FILE: STRUCTURE at offset N: found F, expected E; MEANING".
+ * An error is the last error also when r->fn says go on, because the validator
+ * may know that it cannot; r->fn may set a better one. */
 extern int report (struct report *r, enum vhdkit_severity severity,
                    enum vhdkit_error code, const char *structure,
                    uint64_t offset, const char *expected, const char *meaning,
