@@ -162,14 +162,19 @@ extern void vhd_footer_encode (const struct vhd_footer *f,
                                struct vhd_footer_disk *ret);
 
 /* The fields of a footer that decoded as VALID, each for itself and against
- * the length of the file (vhd-format 9.2 points 3 and 4).  offset: where the
- * footer was found.  Returns 0, or -1 when the report says stop. */
+ * the length of the file (vhd-format 9.2 points 3 to 5).  offset: where the
+ * footer was found.  Returns 0, or -1 when the report says stop or the image
+ * cannot be used at all. */
 extern int vhd_footer_validate (const struct vhd_footer *f, uint64_t offset,
                                 uint64_t file_size, struct report *r);
+/* Can the dynamic header be where the footer at offset says?  Part of
+ * validate, for callers that look at a footer before they believe it. */
+extern bool vhd_footer_header_placed (const struct vhd_footer *f,
+                                      uint64_t offset, uint64_t file_size);
 
 /* Decode the dynamic header at offset: cookie, checksum, version, then the
- * fields and relations of 9.2 points 5, 6 and 8.  footer_end: where the data
- * area may reach (the trailing footer, or the end of the file without one). */
+ * fields and relations of 9.2 points 5, 6 and 8.  Returns 0, or -1 when the
+ * report says stop or the block size or the table cannot be used. */
 extern int vhd_header_decode (const struct vhd_header_disk *d, uint64_t offset,
                               const struct vhd_footer *f, uint64_t file_size,
                               struct report *r, struct vhd_header *ret);
@@ -178,6 +183,10 @@ extern void vhd_header_encode (const struct vhd_header *h,
 
 /* Space that a locator's payload may occupy, in bytes (6.3). */
 extern uint64_t vhd_locator_space (const struct vhd_locator *l);
+/* Is the slot in use, with a payload that can be read: inside the file and of
+ * 1 to 65536 bytes? */
+extern bool vhd_locator_usable (const struct vhd_locator *l,
+                                uint64_t file_size);
 
 /* Bytes of the sector bitmap in front of each block's data (4.1). */
 static inline uint32_t
