@@ -1,0 +1,16 @@
+/* vhdkit: the public header needs nothing before it, in C99.
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#include <vhdkit.h>
+#include <vhdkit.h>
+
+extern int
+compile_header (vhdkit_disk *disk);
+
+int
+compile_header (vhdkit_disk *disk)
+{
+  struct vhdkit_open_options options = { .struct_size = sizeof options };
+
+  return options.nr_parents == 0 && vhdkit_size (disk) > 0;
+}
