@@ -452,6 +452,8 @@ class Layer:
         which has what the parents hold there."""
         inside = max(0, min(len(buf), self.footer.size - offset))
         buf[inside:] = bytes(len(buf) - inside)
+        if inside == 0:
+            return
         if self.table is None:
             buf[:inside] = self._at(offset, inside)
             return
@@ -506,15 +508,33 @@ class Chain:
             layer.overlay(buf, offset)
         return bytes(buf)
 
-    def sha256(self):
+    def sha256(self, without=()):
+        """Of the content, less the ranges (offset, length) in without."""
         digest = hashlib.sha256()
-        for offset in range(0, self.size, 1 << 20):
-            digest.update(self.read(offset, min(1 << 20, self.size - offset)))
+        for offset, length in remaining(self.size, without):
+            digest.update(self.read(offset, length))
         return digest.hexdigest()
 
     def close(self):
         for layer in self.layers:
             layer.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def remaining(size, without=(), piece=1 << 20):
+    """The ranges of a disk that without leaves, in pieces."""
+    at = 0
+    for offset, length in sorted(without) + [(size, 0)]:
+        while at < offset:
+            n = min(piece, offset - at)
+            yield at, n
+            at += n
+        at = max(at, offset + length)
 
 
 # Changing what has been written
