@@ -81,13 +81,17 @@ extern int below_runs (struct below_cache *b, uint64_t sector, uint64_t count,
 
 /* disk/parents.c: where an image says its parent is. */
 struct parent_search {
-  const char *const *explicit_parents;  /* what remains of parent= */
+  const char *const *explicit_parents;  /* what remains of parent=; only the
+                                           first is tried, the caller moves
+                                           on with each layer */
   size_t nr_explicit;
   const char *const *search;
   size_t nr_search;
   bool ignore_id, confine, lock;
-  const char *confine_dir;
+  const char *confine_dir;      /* NULL: the folder of the child */
   struct report *report;
+  uint64_t cache_bytes;         /* as in image_options; 0: a few MiB */
+  bool inspect;                 /* as in image_options */
 };
 /* Open the parent of child (whose file is child_path): tries every candidate
  * in the order of vhd-format 6.5, checks identity, locks it shared.  Records
