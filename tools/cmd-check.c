@@ -170,10 +170,8 @@ check (struct check *k, const struct image_options *o)
   struct vhdkit_check_result r;
   uint32_t flags = o->flags;
 
-#ifdef VHDKIT_CHECK_DATA
   if (k->data)
     flags |= VHDKIT_CHECK_DATA;
-#endif
   if (vhdkit_check (k->file, flags, &opts, &r) == -1) {
     if (k->begun)               /* what was begun is ended well */
       json_end (k, NULL);

@@ -3,11 +3,9 @@
  */
 #include <config.h>
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "tools.h"
 
@@ -116,12 +114,10 @@ geometry_readers (const struct vhdkit_layer_info *l)
 static const struct vhdkit_candidate *
 telling_candidate (const struct vhdkit_layer_info *l)
 {
-  static const char not_there[] = "no such file";
   size_t i;
 
   for (i = 0; i < l->nr_candidates; i++)
-    if (strncasecmp (l->candidates[i].outcome, not_there,
-                     sizeof not_there - 1) != 0)
+    if (strcmp (l->candidates[i].outcome, "no such file") != 0)
       return &l->candidates[i];
   return l->nr_candidates ? &l->candidates[0] : NULL;
 }
