@@ -68,22 +68,13 @@ check_block_sectors (const struct check_image *ci, uint32_t block)
     / SECTOR_SIZE;
 }
 
-/* Marks of the footer that are no damage, but of interest to whoever checks. */
+/* XenServer's mark in the footer, which no opener minds. */
 static int
-check_marks (struct check_image *ci)
+check_hidden (struct check_image *ci)
 {
   const struct vhd_footer *f = ci->footer;
-  const uint64_t at = image_data_end (ci->image) < ci->file_size ?
-    image_data_end (ci->image) : 0;
+  const uint64_t at = image_footer_missing (ci->image) ? 0 : ci->data_end;
 
-  if (f->saved_state != 0
-      && report (&ci->report, VHDKIT_SEVERITY_NOTE, VHDKIT_ERR_WRONG_STATE,
-                 "footer, saved state",
-                 at + offsetof (struct vhd_footer_disk, saved_state), "0",
-                 "a virtual machine was suspended on this disk; what changes "
-                 "the disk now damages it when the machine is resumed",
-                 "%u", f->saved_state) == -1)
-    return -1;
   if (f->reserved[0] == 0)
     return 0;
   return report (&ci->report, VHDKIT_SEVERITY_NOTE, VHDKIT_ERR_WRONG_STATE,
@@ -127,7 +118,7 @@ check_layer (struct check *c, size_t layer)
   ci.header = image_header (l->image);
   ci.data_end = image_data_end (l->image);
   ci.metadata_end = image_metadata_end (l->image);
-  if (store_size (ci.store, &ci.file_size) == -1 || check_marks (&ci) == -1)
+  if (store_size (ci.store, &ci.file_size) == -1 || check_hidden (&ci) == -1)
     return -1;
   if (ci.header) {
     ci.blocks = image_table_entries (l->image);
@@ -156,15 +147,23 @@ check_disk (struct check *c)
 static bool
 is_damage (void)
 {
-  enum vhdkit_error code = vhdkit_get_error_code ();
-
-  if (code == VHDKIT_ERR_FORMAT_UNKNOWN)
+  switch (vhdkit_get_error_code ()) {
+  case VHDKIT_ERR_FOOTER_MISSING:
+  case VHDKIT_ERR_FOOTER_CHECKSUM:
+  case VHDKIT_ERR_FOOTER_CORRUPT:
+  case VHDKIT_ERR_HEADER_CHECKSUM:
+  case VHDKIT_ERR_HEADER_CORRUPT:
+  case VHDKIT_ERR_BAT_CORRUPT:
+  case VHDKIT_ERR_INVALID_BLOCK_SIZE:
+  case VHDKIT_ERR_BITMAP_MISMATCH:
+  case VHDKIT_ERR_METADATA_READ_FAILURE:
+  case VHDKIT_ERR_INVALID_SIZE:
+  case VHDKIT_ERR_INVALID_FILE_SIZE:
+  case VHDKIT_ERR_WRONG_STATE:          /* a resize that was interrupted */
+    return true;
+  default:
     return false;
-  return (code >= VHDKIT_ERR_FOOTER_MISSING
-          && code <= VHDKIT_ERR_BITMAP_MISMATCH)
-    || code == VHDKIT_ERR_METADATA_READ_FAILURE
-    || code == VHDKIT_ERR_INVALID_SIZE
-    || code == VHDKIT_ERR_INVALID_FILE_SIZE;
+  }
 }
 
 /* The top image cannot be opened.  Returns 0 if that was a result. */
