@@ -3,7 +3,7 @@
  *
  * The code is the identity of an error; what other interfaces call it are
  * views of it, all in one table.  docs/errors.md shows the same table to
- * people, and tests/unit/test-errors-doc.c compares the two.
+ * people, and tests/unit/test-base.c compares the two.
  */
 #include <config.h>
 
