@@ -303,6 +303,11 @@ requested_name (void)
   name = nbdkit_export_name ();
   if (name == NULL)
     return NULL;
+  /* It goes into messages, so it must not write lines of its own there. */
+  if (!list_name_is_text (name)) {
+    nbdkit_error ("an export name is refused: it is not plain UTF-8 text");
+    return NULL;
+  }
   if (!name_is_beneath (name)) {
     nbdkit_error ("export name \"%s\" is refused: it must be the name of an "
                   "image beneath %s", name, config.dir);

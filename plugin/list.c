@@ -126,8 +126,8 @@ has_image_suffix (const char *name)
 }
 
 /* Export names are UTF-8, and clients print them line by line. */
-static bool
-is_printable_utf8 (const char *name)
+bool
+list_name_is_text (const char *name)
 {
   const unsigned char *p = (const unsigned char *) name;
   uint32_t c, least;
@@ -155,7 +155,7 @@ static int
 is_candidate (const struct dirent *d)
 {
   return d->d_name[0] != '.' && has_image_suffix (d->d_name) &&
-    is_printable_utf8 (d->d_name);
+    list_name_is_text (d->d_name);
 }
 
 static int

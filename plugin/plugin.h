@@ -86,6 +86,9 @@ extern int list_exports (int readonly, int is_tls,
                          struct nbdkit_exports *exports);
 extern const char *list_default_export (int readonly, int is_tls);
 
+/* Is this UTF-8 without control characters? */
+extern bool list_name_is_text (const char *name);
+
 /* "differencing VHD, 40 MiB, parent win8.vhd": malloced, or NULL. */
 extern char *describe_disk (vhdkit_disk *disk);
 
