@@ -1,0 +1,100 @@
+# vhdkit: what the tests of the plugin with real clients share.  Begin one with
+#
+#     source ./functions.sh
+#     source "$srcdir/clients.sh"
+#     set -e
+#     requires_plugin
+#
+# SPDX-License-Identifier: BSD-3-Clause
+
+clients=$srcdir/clients
+
+# requires_nbd_python: a python3 that knows libnbd; nbdsh uses the same.  A
+# python3 of the user's own often comes before the system's, which does.
+requires_nbd_python ()
+{
+    local p
+    python3 -c 'import nbd' 2>/dev/null && return
+    for p in /usr/bin/python3 /usr/local/bin/python3; do
+        if "$p" -c 'import nbd' 2>/dev/null; then
+            mkdir -p "$tmp/bin"
+            ln -sf "$p" "$tmp/bin/python3"
+            export PATH=$tmp/bin:$PATH
+            return
+        fi
+    done
+    skip "no python3 with libnbd"
+}
+
+# Unix permissions mean nothing to root: as_nobody COMMAND... drops it.
+requires_root ()
+{
+    [ "$(id -u)" = 0 ] || skip "this test must be run as root"
+}
+as_nobody ()
+{
+    setpriv --reuid=65534 --regid=65534 --clear-groups "$@"
+}
+
+#----------------------------------------------------------------------
+# Images
+
+# random_file FILE SIZE: cheap, and no two 4096 bytes of it are the same.
+random_file ()
+{
+    rm -f "$1"
+    truncate -s "$2" "$1"
+    python3 - "$1" <<'END'
+import os, random, sys
+with open(sys.argv[1], 'r+b') as f:
+    n = os.fstat(f.fileno()).st_size
+    f.write(random.Random(n).randbytes(n))
+END
+}
+
+# base_image FILE [SIZE]: a dynamic image that is full of data.
+base_image ()
+{
+    local size=${2:-24M}
+    vhdkit create "$1" "$size"
+    random_file "$tmp/base.raw" "$size"
+    nbdkit -U - vhd file="$1" --run "nbdcopy '$tmp/base.raw' \"\$uri\""
+    rm "$tmp/base.raw"
+}
+
+# child_image FILE PARENT
+child_image ()
+{
+    vhdkit create --parent "$2" "$1"
+}
+
+# check_clean FILE...: "vhdkit check" has nothing to say of errors and leaks.
+check_clean ()
+{
+    local f
+    for f in "$@"; do
+        vhdkit check "$f" >"$tmp/check.log" 2>&1 || {
+            cat "$tmp/check.log"
+            fail "vhdkit check ${f##*/} ended with status $?"
+        }
+    done
+}
+
+# state_of FILE...: content and times, to compare before and after.
+state_of ()
+{
+    local f
+    for f in "$@"; do
+        echo "$f $(stat -c '%s %b %Y %Z %y %z' "$f") $(sha256sum <"$f")"
+    done
+}
+
+#----------------------------------------------------------------------
+# Load
+
+# load URI [OPTIONS]: random requests, each read compared with what was
+# written before.  See clients/load.py.
+load ()
+{
+    timeout 300 python3 "$clients/load.py" "$@"
+}

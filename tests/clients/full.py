@@ -1,0 +1,75 @@
+"""Fill the file system under an image, make room, and go on.
+
+  full.py URI BALLAST MODEL [ORIGINAL]
+
+Writes all over the disk until the server says ENOSPC, several times; then
+removes BALLAST, does what failed again, and compares.  What the disk must hold
+is left in MODEL.  ORIGINAL is what it held at first (else zeroes).
+"""
+# SPDX-License-Identifier: BSD-3-Clause
+import os
+import random
+import sys
+
+import nbd
+
+uri, ballast, model_file = sys.argv[1:4]
+rnd = random.Random(1)
+h = nbd.NBD()
+h.connect_uri(uri)
+size = h.get_size()
+if len(sys.argv) > 4:
+    with open(sys.argv[4], 'rb') as f:
+        model = bytearray(f.read())
+else:
+    model = bytearray(size)
+failed = []
+
+
+def write(offset, data):
+    """False if there is no space."""
+    try:
+        h.pwrite(data, offset)
+    except nbd.Error as e:
+        if e.errno != 'ENOSPC':
+            raise
+        return False
+    model[offset:offset + len(data)] = data
+    return True
+
+
+def unchanged(offset, length):
+    """A write that failed may be there in part, sector by sector, but leaves
+    all around it alone."""
+    lo, hi = max(0, offset - 65536), min(size, offset + length + 65536)
+    found = h.pread(hi - lo, lo)
+    a, b = offset - lo, offset - lo + length
+    assert found[:a] == model[lo:offset], 'before a failed write'
+    assert found[b:] == model[offset + length:hi], 'after a failed write'
+
+
+for attempt in range(3000):
+    offset = rnd.randrange(size - 70000)
+    data = rnd.randbytes(rnd.choice((512, 4096, 5000, 65536)))
+    if not write(offset, data):
+        failed.append((offset, data))
+        unchanged(offset, len(data))
+        if len(failed) >= 40:
+            break
+else:
+    raise SystemExit('the file system did not fill up')
+try:
+    h.flush()
+except nbd.Error as e:
+    # Metadata needs no new space, so this should not happen.
+    raise SystemExit('flush on a full file system: %s' % e)
+
+os.unlink(ballast)
+for offset, data in failed:
+    if not write(offset, data):
+        raise SystemExit('no space although there is')
+h.flush()
+for at in range(0, size, 1 << 20):
+    assert h.pread(1 << 20, at) == model[at:at + (1 << 20)], at
+with open(model_file, 'wb') as f:
+    f.write(model)

@@ -1,0 +1,37 @@
+#!/bin/bash -
+# As a daemon the server works as in the foreground: relative paths, commits in
+# the background, the end.
+# SPDX-License-Identifier: BSD-3-Clause
+source ./functions.sh
+source "$srcdir/clients.sh"
+set -e
+requires_plugin
+requires_nbd_python
+
+cd "$tmp"
+mkdir parents
+vhdkit create parents/base.vhd 24M
+child_image child.vhd parents/base.vhd
+mkdir elsewhere
+mv parents/base.vhd elsewhere
+
+nbdkit -U "$tmp/sock" -P "$tmp/pid" vhd child.vhd search=elsewhere \
+    commit-interval=1
+pid=$(cat pid)
+cleanup_fn kill -9 $pid
+u="nbd+unix:///?socket=$tmp/sock"
+nbdsh -u "$u" -c 'h.pwrite(b"here" * 1000, 5 << 20)'
+
+# Nobody flushes; yet after a while the data is in the file.
+sleep 3
+cp child.vhd copy.vhd
+nbdkit -r -U - vhd copy.vhd parent=elsewhere/base.vhd \
+    --run "nbdsh -u \"\$uri\" -c 'assert h.pread(4000, 5 << 20) == b\"here\" * 1000'"
+
+nbdsh -u "$u" -c 'h.pwrite(b"more" * 1000, 15 << 20)'
+kill $pid
+for i in {1..200}; do kill -0 $pid 2>/dev/null || break; sleep 0.05; done
+if kill -0 $pid 2>/dev/null; then fail 'the server did not end'; fi
+cleanup_commands=()
+nbdkit -r -U - vhd child.vhd search=elsewhere \
+    --run "nbdsh -u \"\$uri\" -c 'assert h.pread(4000, 15 << 20) == b\"more\" * 1000'"

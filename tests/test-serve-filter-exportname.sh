@@ -1,0 +1,22 @@
+#!/bin/bash -
+# The exportname filter gives images other names, and only those.
+# SPDX-License-Identifier: BSD-3-Clause
+source ./functions.sh
+source "$srcdir/clients.sh"
+set -e
+requires_plugin
+requires jq --version
+
+mkdir "$tmp/dir"
+cd "$tmp/dir"
+vhdkit create one.vhd 4M
+vhdkit create two.vhd 8M
+start_nbdkit server --filter=exportname vhd dir=. default-export=two.vhd \
+    exportname=one.vhd exportname=two.vhd exportname-list=explicit \
+    exportname-strict=true
+assert_equal "$(nbdinfo --size "$(uri server)")" 8388608
+assert_equal "$(nbdinfo --size "$(uri server one.vhd)")" 4194304
+assert_fails nbdinfo --size "$(uri server three.vhd)"
+nbdinfo --list --json "$(uri server)" | jq -r '.exports[]."export-name"' |
+    sort >list
+printf 'one.vhd\ntwo.vhd\n' | diff - list
