@@ -41,7 +41,7 @@ extern int image_open (struct store *s, const struct image_options *o,
                        struct image **ret_image);
 /* Validate for writing and become writable: the store is made writable and
  * locked by the caller first. */
-extern int image_make_writable (struct image *i, struct report *r);
+extern int image_make_writable (struct image *i);
 /* For a differencing image: what lies under it.  Before the first read. */
 extern void image_set_below (struct image *i, const struct below *below);
 /* Commit, and free.  -1 if committing or closing failed; freed all the same.
@@ -63,6 +63,7 @@ extern int image_pwrite (struct image *i, const void *buf, size_t count,
                          uint64_t offset);
 #define IMAGE_ZERO_TRIM 0x1     /* space may be given back */
 #define IMAGE_ZERO_FAST 0x2     /* NOT_SUPPORTED rather than slow */
+#define IMAGE_ZERO_WHOLE 0x4    /* trim: sectors only touched stay */
 extern int image_zero (struct image *i, uint64_t count, uint64_t offset,
                        uint32_t flags);
 extern int image_flush (struct image *i);
@@ -71,6 +72,7 @@ extern int image_flush (struct image *i);
  * (IMAGE_ABSENT).  zero: the image knows that it reads as zeros.  Calls fn in
  * order, covering the range; fn returns 0 to go on.  Does not use below. */
 #define IMAGE_ABSENT UINT64_MAX
+#define IMAGE_BAD (UINT64_MAX - 1)      /* held, but out of reach: EIO */
 struct image_run {
   uint64_t sector, count;
   uint64_t file_offset;

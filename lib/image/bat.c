@@ -1,0 +1,207 @@
+/* vhdkit: loading the block table.
+ * SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The table is read in one piece and kept as atomic words.  Every entry is
+ * checked before it is used (vhd-format 9.2 point 7): within the file, behind
+ * the metadata, overlapping no other.  The sort is by radix, so that a full
+ * table of 2040 GiB opens in milliseconds.
+ */
+#include <config.h>
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "image/internal.h"
+
+static uint32_t
+sectors_in_file (const struct image *i)
+{
+  return (i->bitmap_bytes + i->block_size) / SECTOR_SIZE;
+}
+
+/* One entry is wrong.  A writer refuses the image; a reader goes without the
+ * block; check reads the table itself and has more to say. */
+static int
+bad_entry (struct image *i, uint32_t block, const char *expected,
+           struct report *r)
+{
+  char structure[40];
+  uint32_t entry = block_entry (i, block);
+  bool strict = atomic_load (&i->writable);
+
+  atomic_store (&i->bat[block], BAT_BAD);
+  i->bad_blocks++;
+  if (i->inspect)
+    return 0;
+  snprintf (structure, sizeof structure, "BAT entry %u", block);
+  return report (r, strict ? VHDKIT_SEVERITY_ERROR : VHDKIT_SEVERITY_WARNING,
+                 VHDKIT_ERR_BAT_CORRUPT, structure,
+                 i->header.table_offset + (uint64_t) block * 4, expected,
+                 "the data of this block is out of reach; served read-only, "
+                 "only this block fails",
+                 "sector %" PRIu32, entry);
+}
+
+/* Does the block at entry fit?  The last block of the disk may be cut short
+ * behind its last sector, where nobody is going to write to it. */
+static bool
+fits (const struct image *i, uint32_t block, uint32_t entry)
+{
+  uint64_t start = (uint64_t) entry * SECTOR_SIZE;
+  uint64_t need = (uint64_t) i->bitmap_bytes + i->block_size;
+
+  if (block == i->blocks - 1 && !atomic_load (&i->writable))
+    need = i->bitmap_bytes
+           + (uint64_t) block_sectors (i, block) * SECTOR_SIZE;
+  return range_within (start, need, i->data_end);
+}
+
+static int
+check_entries (struct image *i, struct report *r)
+{
+  char behind[80], inside[80];
+  uint32_t block;
+
+  snprintf (behind, sizeof behind, "a place behind the metadata, which ends at "
+            "byte %" PRIu64, i->metadata_end);
+  snprintf (inside, sizeof inside, "a whole block before byte %" PRIu64
+            ", where the data area ends", i->data_end);
+
+  for (block = 0; block < i->blocks; block++) {
+    uint32_t entry = block_entry (i, block);
+    const char *expected = NULL;
+
+    if (entry == VHD_BAT_UNUSED)
+      continue;
+    if ((uint64_t) entry * SECTOR_SIZE < i->metadata_end)
+      expected = behind;
+    else if (!fits (i, block, entry))
+      expected = inside;
+    if (expected && bad_entry (i, block, expected, r) == -1)
+      return -1;
+  }
+  return 0;
+}
+
+static void
+radix_pass (const uint32_t *from, uint32_t *to, size_t n, unsigned shift)
+{
+  size_t count[2048] = { 0 }, at = 0, k;
+
+  for (k = 0; k < n; k++)
+    count[from[k] >> shift & 2047]++;
+  for (k = 0; k < 2048; k++) {
+    size_t c = count[k];
+    count[k] = at;
+    at += c;
+  }
+  for (k = 0; k < n; k++)
+    to[count[from[k] >> shift & 2047]++] = from[k];
+}
+
+/* The entries in use, ascending; *ret_entries is malloced. */
+int
+bat_sorted (struct image *i, uint32_t **ret_entries, size_t *ret_n)
+{
+  size_t n = 0, max = (size_t) i->blocks + 1;
+  uint32_t *a = malloc (max * sizeof *a), *b = malloc (max * sizeof *b);
+  uint32_t block;
+
+  if (a == NULL || b == NULL) {
+    free (a);
+    free (b);
+    set_error_errno (ENOMEM, "%s: block table", i->store->name);
+    return -1;
+  }
+  for (block = 0; block < i->blocks; block++) {
+    uint32_t entry = block_entry (i, block);
+
+    if (entry != VHD_BAT_UNUSED && entry != BAT_BAD)
+      a[n++] = entry;
+  }
+  radix_pass (a, b, n, 0);
+  radix_pass (b, a, n, 11);
+  radix_pass (a, b, n, 22);
+  free (a);
+  *ret_entries = b;
+  *ret_n = n;
+  return 0;
+}
+
+/* Both blocks of an overlap are bad: nobody knows whose the bytes are.  Found
+ * by value, in a second walk, because the sorted list has lost the numbers. */
+static int
+mark_overlaps (struct image *i, const uint32_t *sorted, size_t n,
+               struct report *r)
+{
+  uint32_t length = sectors_in_file (i), block;
+  size_t lo, hi, mid;
+  char expected[96];
+
+  for (block = 0; block < i->blocks; block++) {
+    uint32_t entry = block_entry (i, block);
+
+    if (entry == VHD_BAT_UNUSED || entry == BAT_BAD)
+      continue;
+    for (lo = 0, hi = n; lo < hi;) {            /* first >= entry */
+      mid = lo + (hi - lo) / 2;
+      if (sorted[mid] < entry)
+        lo = mid + 1;
+      else
+        hi = mid;
+    }
+    if ((lo > 0 && entry - sorted[lo - 1] < length)
+        || (lo + 1 < n && sorted[lo + 1] - entry < length)) {
+      snprintf (expected, sizeof expected, "%" PRIu32 " sectors that no other "
+                "block uses", length);
+      if (bad_entry (i, block, expected, r) == -1)
+        return -1;
+    }
+  }
+  return 0;
+}
+
+static int
+check_overlaps (struct image *i, struct report *r)
+{
+  CLEANUP_FREE uint32_t *sorted = NULL;
+  uint32_t length = sectors_in_file (i);
+  size_t n, k;
+
+  if (bat_sorted (i, &sorted, &n) == -1)
+    return -1;
+  for (k = 1; k < n; k++)
+    if (sorted[k] - sorted[k - 1] < length)
+      return mark_overlaps (i, sorted, n, r);
+  return 0;
+}
+
+int
+bat_load (struct image *i, struct report *r)
+{
+  size_t bytes = (size_t) i->blocks * 4;
+  uint32_t block;
+
+  i->bat = malloc (bytes);
+  i->full = calloc (div_round_up (i->blocks, 64), sizeof i->full[0]);
+  if (i->bat == NULL || i->full == NULL) {
+    set_error_errno (ENOMEM, "%s: block table of %u entries", i->store->name,
+                     i->blocks);
+    return -1;
+  }
+  if (store_pread (i->store, (void *) i->bat, bytes, i->header.table_offset)
+      == -1) {
+    error_prefix ("block table");
+    error_recode (VHDKIT_ERR_METADATA_READ_FAILURE, EIO);
+    return -1;
+  }
+  for (block = 0; block < i->blocks; block++) {
+    uint32_t v = atomic_load_explicit (&i->bat[block], memory_order_relaxed);
+    atomic_init (&i->bat[block], be32toh (v));
+  }
+  if (check_entries (i, r) == -1)
+    return -1;
+  return check_overlaps (i, r);
+}

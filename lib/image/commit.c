@@ -1,0 +1,603 @@
+/* vhdkit: how writes become durable.
+ * SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Data goes to the file at once; what says that it is there (sector bitmaps
+ * and table entries) is changed in memory, marked dirty, and written in
+ * groups: by flush, FUA, close, a timer, and when much of it is dirty.  The
+ * rules, which tests quote by number (docs/write-order.md):
+ *
+ *  (1) A commit is: sync (data) -> write dirty bitmaps -> write table sectors
+ *      -> sync.  Flushes that arrive together join one commit.  With nothing
+ *      but data dirty it is one sync; with nothing dirty, none.
+ *  (2) After a power cut at any point the image opens, and every sector reads
+ *      as last flushed or as written later.
+ *  (3) A table entry reaches the disk only when the data, and a bitmap that is
+ *      right or all zero, are durable.  Freed space is used again only after
+ *      the commit that removed its table entry.
+ *  (4) The copy of the footer and the header at the front are not written
+ *      here.  Every commit leaves a valid trailing footer.
+ *  (5) ENOSPC, EIO or EDQUOT in an allocation changes nothing.
+ *  (6) A failed sync is final: no more writes until reopened.
+ *  (7) SIGTERM and a normal exit commit; SIGKILL loses what was not flushed.
+ *
+ * For (3), what is written in the middle is a snapshot taken before the first
+ * sync: a bit or an entry that appears while that sync runs stands for data
+ * that the sync may not cover, and waits for the next commit.
+ */
+#include <config.h>
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "image/internal.h"
+
+/* A dirty bitmap as it was when the commit began. */
+struct bitmap_copy {
+  struct bitmap *bitmap;
+  uint64_t offset;
+};
+
+struct snapshot {
+  bool data;
+  uint32_t *sector;             /* of the table, ascending */
+  size_t nr_sectors;
+  uint8_t *table;               /* SECTOR_SIZE each */
+  struct bitmap_copy *copy;
+  size_t nr_copies;
+  uint8_t *bits;                /* bitmap_bytes each */
+  uint32_t *freed;
+  size_t nr_freed;
+};
+
+static uint32_t
+table_sectors (const struct image *i)
+{
+  return div_round_up (i->blocks, ENTRIES_PER_SECTOR);
+}
+
+int
+commit_init (struct image *i, int interval)
+{
+  struct commit *c = &i->commit;
+  pthread_condattr_t attr;
+
+  pthread_mutex_init (&c->lock, NULL);
+  pthread_cond_init (&c->done, NULL);
+  pthread_condattr_init (&attr);
+  pthread_condattr_setclock (&attr, CLOCK_MONOTONIC);
+  pthread_cond_init (&c->timer_wake, &attr);
+  pthread_condattr_destroy (&attr);
+  c->interval = interval;
+  return 0;
+}
+
+void
+commit_free (struct image *i)
+{
+  struct commit *c = &i->commit;
+
+  free (c->dirty_table);
+  free (c->freed);
+  error_discard (&c->error);
+  error_discard (&c->failure);
+  pthread_cond_destroy (&c->timer_wake);
+  pthread_cond_destroy (&c->done);
+  pthread_mutex_destroy (&c->lock);
+}
+
+/*----------------------------------------------------------------------
+ * What is dirty
+ *--------------------------------------------------------------------*/
+
+/* The lock is held for the _locked functions. */
+
+static int
+remember_freed_locked (struct image *i, uint32_t entry)
+{
+  struct commit *c = &i->commit;
+
+  if (c->nr_freed == c->max_freed) {
+    size_t max = c->max_freed ? c->max_freed * 2 : 64;
+    uint32_t *p = realloc (c->freed, max * sizeof *p);
+
+    if (p == NULL) {
+      set_error_errno (ENOMEM, "%s: freeing a block", i->store->name);
+      return -1;
+    }
+    c->freed = p;
+    c->max_freed = max;
+  }
+  c->freed[c->nr_freed++] = entry;
+  return 0;
+}
+
+int
+commit_publish (struct image *i, uint32_t block, uint32_t entry)
+{
+  struct commit *c = &i->commit;
+  uint32_t sector = block / ENTRIES_PER_SECTOR;
+  LOCK_FOR_SCOPE (&c->lock);
+
+  if (entry == VHD_BAT_UNUSED
+      && remember_freed_locked (i, block_entry (i, block)) == -1)
+    return -1;
+  atomic_store_explicit (&i->bat[block], entry, memory_order_release);
+  c->dirty_table[sector / 64] |= UINT64_C (1) << sector % 64;
+  c->table_dirty = true;
+  return 0;
+}
+
+void
+commit_bitmap_dirty (struct image *i, struct bitmap *b)
+{
+  struct commit *c = &i->commit;
+
+  /* The bit was set before this look; a commit clears the mark before it
+   * copies the bits.  So a mark seen here stands for a copy still to come. */
+  if (atomic_load (&b->dirty))
+    return;
+  LOCK_FOR_SCOPE (&c->lock);
+  if (!atomic_load (&b->dirty)) {
+    atomic_store (&b->dirty, true);
+    b->next_dirty = c->dirty_bitmaps;
+    c->dirty_bitmaps = b;
+    c->dirty_bitmap_bytes += b->entry.bytes;
+  }
+}
+
+bool
+commit_pressure (struct image *i)
+{
+  /* A racy look is good enough: it only decides who commits when. */
+  return __atomic_load_n (&i->commit.dirty_bitmap_bytes, __ATOMIC_RELAXED)
+         > i->bitmaps.limit / 2;
+}
+
+int
+commit_check (struct image *i)
+{
+  struct commit *c = &i->commit;
+
+  if (!atomic_load_explicit (&c->failed, memory_order_acquire))
+    return 0;
+  set_error (VHDKIT_ERR_IO, EIO,
+             "%s: refused, because an earlier sync failed and the system may "
+             "have dropped data (%s); check the storage and open the image "
+             "again", i->store->name,
+             c->failure.text ? c->failure.text : "no memory for the reason");
+  return -1;
+}
+
+/*----------------------------------------------------------------------
+ * The snapshot
+ *--------------------------------------------------------------------*/
+
+static void
+snapshot_free (struct snapshot *s)
+{
+  free (s->sector);
+  free (s->table);
+  free (s->copy);
+  free (s->bits);
+  free (s->freed);
+}
+
+static void
+copy_table_locked (struct image *i, struct snapshot *s)
+{
+  struct commit *c = &i->commit;
+  uint32_t w, words = div_round_up (table_sectors (i), 64);
+
+  for (w = 0; w < words; w++) {
+    while (c->dirty_table[w]) {
+      uint32_t sector = w * 64 + __builtin_ctzll (c->dirty_table[w]);
+      uint32_t first = sector * ENTRIES_PER_SECTOR, k;
+      uint8_t *p = s->table + s->nr_sectors * SECTOR_SIZE;
+
+      for (k = 0; k < ENTRIES_PER_SECTOR && first + k < i->blocks; k++) {
+        be32 v = put_be32 (block_entry (i, first + k));
+        memcpy (p + k * 4, &v, 4);
+      }
+      s->sector[s->nr_sectors++] = sector;
+      c->dirty_table[w] &= c->dirty_table[w] - 1;
+    }
+  }
+  c->table_dirty = false;
+}
+
+static void
+copy_bitmaps_locked (struct image *i, struct snapshot *s)
+{
+  struct commit *c = &i->commit;
+  struct bitmap *b, *next;
+
+  for (b = c->dirty_bitmaps; b; b = next) {
+    uint32_t entry = block_entry (i, b->entry.key);
+
+    next = b->next_dirty;
+    if (entry != VHD_BAT_UNUSED) {
+      atomic_fetch_add (&b->busy, 1);
+      atomic_store (&b->dirty, false);
+      bitmap_encode (i, b, s->bits + s->nr_copies * i->bitmap_bytes);
+      s->copy[s->nr_copies].bitmap = b;
+      s->copy[s->nr_copies].offset = (uint64_t) entry * SECTOR_SIZE;
+      s->nr_copies++;
+    }
+    else                        /* freed since */
+      atomic_store (&b->dirty, false);
+  }
+  c->dirty_bitmaps = NULL;
+  __atomic_store_n (&c->dirty_bitmap_bytes, 0, __ATOMIC_RELAXED);
+}
+
+/* Everything that is dirty now, taken over in one instant. */
+static int
+snapshot_locked (struct image *i, struct snapshot *s)
+{
+  struct commit *c = &i->commit;
+  size_t sectors = 0, bitmaps = 0;
+  uint32_t w;
+  struct bitmap *b;
+
+  memset (s, 0, sizeof *s);
+  if (c->table_dirty)
+    for (w = 0; w < div_round_up (table_sectors (i), 64); w++)
+      sectors += __builtin_popcountll (c->dirty_table[w]);
+  for (b = c->dirty_bitmaps; b; b = b->next_dirty)
+    bitmaps++;
+
+  if (sectors) {
+    s->sector = malloc (sectors * sizeof *s->sector);
+    s->table = malloc (sectors * SECTOR_SIZE);
+  }
+  if (bitmaps) {
+    s->copy = malloc (bitmaps * sizeof *s->copy);
+    s->bits = malloc (bitmaps * i->bitmap_bytes);
+  }
+  if ((sectors && (s->sector == NULL || s->table == NULL))
+      || (bitmaps && (s->copy == NULL || s->bits == NULL))) {
+    snapshot_free (s);
+    set_error_errno (ENOMEM, "%s: commit", i->store->name);
+    return -1;
+  }
+  if (sectors)
+    copy_table_locked (i, s);
+  if (bitmaps)
+    copy_bitmaps_locked (i, s);
+  s->freed = c->freed;
+  s->nr_freed = c->nr_freed;
+  c->freed = NULL;
+  c->nr_freed = c->max_freed = 0;
+  s->data = atomic_exchange (&c->data_dirty, false);
+  return 0;
+}
+
+static void
+lower_busy (struct snapshot *s)
+{
+  size_t k;
+
+  for (k = 0; k < s->nr_copies; k++)
+    atomic_fetch_sub (&s->copy[k].bitmap->busy, 1);
+}
+
+/* The commit failed without harm (no space, say): all of it is dirty again. */
+static void
+take_back (struct image *i, struct snapshot *s)
+{
+  struct commit *c = &i->commit;
+  size_t k;
+
+  for (k = 0; k < s->nr_copies; k++)
+    commit_bitmap_dirty (i, s->copy[k].bitmap);
+  lower_busy (s);
+
+  LOCK_FOR_SCOPE (&c->lock);
+  for (k = 0; k < s->nr_sectors; k++)
+    c->dirty_table[s->sector[k] / 64] |= UINT64_C (1) << s->sector[k] % 64;
+  if (s->nr_sectors)
+    c->table_dirty = true;
+  /* If memory is short this space is lost until the image is opened again. */
+  for (k = 0; k < s->nr_freed; k++)
+    if (remember_freed_locked (i, s->freed[k]) == -1)
+      break;
+  atomic_store (&c->data_dirty, true);
+}
+
+/*----------------------------------------------------------------------
+ * The commit
+ *--------------------------------------------------------------------*/
+
+static int
+sync_or_fail (struct image *i)
+{
+  struct commit *c = &i->commit;
+
+  if (store_flush (i->store) == 0)
+    return 0;
+  error_recode (VHDKIT_ERR_IO, EIO);
+  error_save (&c->failure);
+  atomic_store_explicit (&c->failed, true, memory_order_release);
+  set_error (VHDKIT_ERR_IO, EIO, "%s",
+             c->failure.text ? c->failure.text : "sync failed");
+  return -1;
+}
+
+static int
+compare_copies (const void *a, const void *b)
+{
+  const struct bitmap_copy *x = * (const struct bitmap_copy *const *) a;
+  const struct bitmap_copy *y = * (const struct bitmap_copy *const *) b;
+
+  return x->offset < y->offset ? -1 : x->offset > y->offset;
+}
+
+/* In the order of the file, for the sake of disks that seek. */
+static int
+write_bitmaps (struct image *i, const struct snapshot *s)
+{
+  CLEANUP_FREE const struct bitmap_copy **order = NULL;
+  size_t k;
+
+  if (s->nr_copies == 0)
+    return 0;
+  order = malloc (s->nr_copies * sizeof *order);
+  if (order == NULL) {
+    set_error_errno (ENOMEM, "%s: commit", i->store->name);
+    return -1;
+  }
+  for (k = 0; k < s->nr_copies; k++)
+    order[k] = &s->copy[k];
+  qsort (order, s->nr_copies, sizeof *order, compare_copies);
+  for (k = 0; k < s->nr_copies; k++) {
+    size_t at = order[k] - s->copy;
+
+    if (store_pwrite (i->store, s->bits + at * i->bitmap_bytes,
+                      i->bitmap_bytes, order[k]->offset) == -1) {
+      error_prefix ("sector bitmap");
+      return -1;
+    }
+  }
+  return 0;
+}
+
+/* Bytes of this sector of the table that are entries the disk needs.  What
+ * lies behind them stays as it is. */
+static size_t
+table_sector_bytes (const struct image *i, uint32_t sector)
+{
+  uint32_t left = i->blocks - sector * ENTRIES_PER_SECTOR;
+
+  return MIN_OF (left, ENTRIES_PER_SECTOR) * 4;
+}
+
+static int
+write_table (struct image *i, const struct snapshot *s)
+{
+  size_t k, n, bytes;
+
+  for (k = 0; k < s->nr_sectors; k += n) {
+    for (n = 1; k + n < s->nr_sectors && s->sector[k + n] == s->sector[k] + n;
+         n++)
+      ;
+    bytes = (n - 1) * SECTOR_SIZE
+            + table_sector_bytes (i, s->sector[k + n - 1]);
+    if (store_pwrite (i->store, s->table + k * SECTOR_SIZE, bytes,
+                      i->header.table_offset
+                      + (uint64_t) s->sector[k] * SECTOR_SIZE) == -1) {
+      error_prefix ("block table");
+      return -1;
+    }
+  }
+  return 0;
+}
+
+static int
+compare_entries (const void *a, const void *b)
+{
+  uint32_t x = * (const uint32_t *) a, y = * (const uint32_t *) b;
+
+  return x < y ? -1 : x > y;
+}
+
+/* Give the space of freed blocks back to the host, neighbours and the padding
+ * between them in one call, and then to the allocator.  By now no table entry
+ * on disk leads there, and after the grace period no request in flight does.
+ * A host that cannot take it back does no harm: it is zeroed before use. */
+static void
+reuse_freed (struct image *i, struct snapshot *s)
+{
+  uint64_t slot = (uint64_t) i->bitmap_bytes + i->block_size, start, end, next;
+  size_t k = 0;
+
+  if (s->nr_freed == 0)
+    return;
+  grace_wait (&i->grace);
+  qsort (s->freed, s->nr_freed, sizeof *s->freed, compare_entries);
+  while (k < s->nr_freed) {
+    start = next = (uint64_t) s->freed[k] * SECTOR_SIZE;
+    do {
+      end = next + slot;
+      if (++k < s->nr_freed)
+        next = (uint64_t) s->freed[k] * SECTOR_SIZE;
+    } while (k < s->nr_freed && next - end < 4096);
+    (void) store_zero (i->store, start, end - start,
+                       STORE_ZERO_PUNCH | STORE_ZERO_FAST);
+  }
+  space_release (i, s->freed, s->nr_freed);
+}
+
+static int
+write_snapshot (struct image *i, struct snapshot *s)
+{
+  bool metadata = s->nr_sectors || s->nr_copies;
+
+  if (!s->data && !metadata)
+    return 0;
+  if (sync_or_fail (i) == -1)
+    return -1;
+  if (!metadata)
+    return 0;
+  if (write_bitmaps (i, s) == -1 || write_table (i, s) == -1)
+    return -1;
+  return sync_or_fail (i);
+}
+
+static int
+do_commit (struct image *i)
+{
+  struct commit *c = &i->commit;
+  struct snapshot s;
+  int r;
+
+  mutex_lock (&c->lock);
+  r = snapshot_locked (i, &s);
+  mutex_unlock (&c->lock);
+  if (r == -1)
+    return -1;
+
+  if (write_snapshot (i, &s) == -1) {
+    struct saved_error e;
+
+    error_save (&e);
+    take_back (i, &s);
+    error_restore (&e);
+    snapshot_free (&s);
+    return -1;
+  }
+  lower_busy (&s);
+  reuse_freed (i, &s);
+  if (i->dynamic)
+    space_committed (i);
+  snapshot_free (&s);
+  return 0;
+}
+
+static bool
+anything_dirty_locked (const struct commit *c)
+{
+  return atomic_load (&c->data_dirty) || c->table_dirty || c->dirty_bitmaps;
+}
+
+/* Everything completed before the call is durable after it.  Callers that
+ * arrive while a commit runs wait for it, and then one of them runs the next
+ * for all. */
+int
+commit_run (struct image *i)
+{
+  struct commit *c = &i->commit;
+  uint64_t ticket;
+  int r;
+
+  if (commit_check (i) == -1)
+    return -1;
+  mutex_lock (&c->lock);
+  if (!c->running && !anything_dirty_locked (c)) {
+    mutex_unlock (&c->lock);
+    return 0;
+  }
+  /* The next one to start covers us, whoever runs it. */
+  ticket = c->started + 1;
+  while (c->finished < ticket) {
+    if (c->running) {
+      pthread_cond_wait (&c->done, &c->lock);
+      continue;
+    }
+    c->running = true;
+    c->started++;
+    mutex_unlock (&c->lock);
+    r = do_commit (i);
+    mutex_lock (&c->lock);
+    error_discard (&c->error);
+    if (r == -1)
+      error_save (&c->error);
+    c->running = false;
+    c->finished = c->started;
+    pthread_cond_broadcast (&c->done);
+  }
+  r = 0;
+  if (c->error.code != VHDKIT_OK) {
+    set_error (c->error.code, c->error.err, "%s",
+               c->error.text ? c->error.text : i->store->name);
+    r = -1;
+  }
+  mutex_unlock (&c->lock);
+  return r;
+}
+
+/*----------------------------------------------------------------------
+ * The timer
+ *--------------------------------------------------------------------*/
+
+/* Commits metadata, not mere data: the system writes that back by itself, and
+ * it is where it belongs. */
+static void *
+timer_main (void *arg)
+{
+  struct image *i = arg;
+  struct commit *c = &i->commit;
+  struct timespec next;
+  bool dirty;
+
+  mutex_lock (&c->lock);
+  while (!c->timer_stop) {
+    clock_gettime (CLOCK_MONOTONIC, &next);
+    next.tv_sec += c->interval;
+    while (!c->timer_stop
+           && pthread_cond_timedwait (&c->timer_wake, &c->lock, &next) == 0)
+      ;
+    dirty = c->table_dirty || c->dirty_bitmaps;
+    if (c->timer_stop || !dirty)
+      continue;
+    mutex_unlock (&c->lock);
+    /* An error stays for the next flush to find: what failed is dirty still,
+     * or the disk refuses everything. */
+    (void) commit_run (i);
+    mutex_lock (&c->lock);
+  }
+  mutex_unlock (&c->lock);
+  return NULL;
+}
+
+int
+commit_start_timer (struct image *i)
+{
+  struct commit *c = &i->commit;
+  int r;
+
+  if (i->dynamic && c->dirty_table == NULL) {
+    c->dirty_table = calloc (div_round_up (table_sectors (i), 64), 8);
+    if (c->dirty_table == NULL) {
+      set_error_errno (ENOMEM, "%s: block table", i->store->name);
+      return -1;
+    }
+  }
+  if (!i->dynamic || c->interval <= 0 || c->timer_running)
+    return 0;
+  c->timer_stop = false;
+  r = pthread_create (&c->timer, NULL, timer_main, i);
+  if (r != 0) {
+    set_error_errno (r, "%s: commit thread", i->store->name);
+    return -1;
+  }
+  c->timer_running = true;
+  return 0;
+}
+
+void
+commit_stop_timer (struct image *i)
+{
+  struct commit *c = &i->commit;
+
+  if (!c->timer_running)
+    return;
+  mutex_lock (&c->lock);
+  c->timer_stop = true;
+  pthread_cond_signal (&c->timer_wake);
+  mutex_unlock (&c->lock);
+  pthread_join (c->timer, NULL);
+  c->timer_running = false;
+}
