@@ -47,7 +47,7 @@ column_width (vhdkit_disk *disk, int column)
   size_t width = strlen (heading[column]), i;
 
   for (i = 0; i < vhdkit_layers (disk); i++) {
-    char *text = cell (vhdkit_layer (disk, i), i, column);
+    char *text = cell (layer_info (disk, i), i, column);
     size_t n = strlen (text);
 
     if (n > width)
@@ -70,7 +70,7 @@ show_table (vhdkit_disk *disk)
   printf ("%s\n", heading[column]);
   for (i = 0; i < vhdkit_layers (disk); i++)
     for (column = 0; column < COLUMNS; column++) {
-      char *text = cell (vhdkit_layer (disk, i), i, column);
+      char *text = cell (layer_info (disk, i), i, column);
 
       if (column < COLUMNS - 1)
         printf ("%-*s  ", width[column], text);
@@ -109,7 +109,7 @@ show_json (vhdkit_disk *disk)
   size_t i;
 
   for (i = 0; i < vhdkit_layers (disk); i++)
-    json_append (array, entry_json (vhdkit_layer (disk, i), i));
+    json_append (array, entry_json (layer_info (disk, i), i));
   json_print (array);
 }
 

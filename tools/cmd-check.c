@@ -144,7 +144,7 @@ write_summary (const struct vhdkit_check_result *r)
   count (r->errors, "error", ", ");
   count (r->leaks, "leak", "");
   if (r->leaked_bytes)
-    printf (" (%s)", exact_size (r->leaked_bytes).s);
+    printf (" (%s)", human_size (r->leaked_bytes).s);
   printf (", ");
   count (r->warnings, "warning", ", ");
   count (r->notes, "note", ".\n");

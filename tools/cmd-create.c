@@ -122,7 +122,7 @@ show_result (const char *file)
 
   if (disk == NULL)
     return STATUS_FAILED;
-  json_print (layer_json (vhdkit_layer (disk, 0)));
+  json_print (layer_json (layer_info (disk, 0)));
   return close_image (file, disk, STATUS_OK);
 }
 

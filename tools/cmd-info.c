@@ -11,7 +11,7 @@
 
 #include "tools.h"
 
-/* "label:       value" */
+/* "label:       value"; no label: what was said before goes on. */
 static void
 line (const char *label, const char *fmt, ...)
   __attribute__ ((format (printf, 2, 3)));
@@ -22,7 +22,7 @@ line (const char *label, const char *fmt, ...)
   char head[32];
   va_list args;
 
-  snprintf (head, sizeof head, "%s:", label);
+  snprintf (head, sizeof head, "%s%s", label, label[0] ? ":" : "");
   printf ("%-18s ", head);
   va_start (args, fmt);
   vprintf (fmt, args);
@@ -178,7 +178,7 @@ show_layers (vhdkit_disk *disk, size_t nr)
   for (i = 0; i < nr; i++) {
     if (i > 0)
       putchar ('\n');
-    show_layer (vhdkit_layer (disk, i));
+    show_layer (layer_info (disk, i));
   }
 }
 
@@ -190,12 +190,12 @@ show_json (vhdkit_disk *disk, size_t nr, bool chain)
   size_t i;
 
   if (!chain) {
-    json_print (layer_json (vhdkit_layer (disk, 0)));
+    json_print (layer_json (layer_info (disk, 0)));
     return;
   }
   array = json_array ();
   for (i = 0; i < nr; i++)
-    json_append (array, layer_json (vhdkit_layer (disk, i)));
+    json_append (array, layer_json (layer_info (disk, i)));
   json_print (array);
 }
 

@@ -102,7 +102,7 @@ name_layers (struct map *m, vhdkit_disk *disk)
   m->nr_layers = vhdkit_layers (disk);
   m->name = checked_alloc (calloc (m->nr_layers, sizeof *m->name));
   for (i = 0; i < m->nr_layers; i++) {
-    const char *path = vhdkit_layer (disk, i)->path;
+    const char *path = layer_info (disk, i)->path;
 
     if (m->json) {
       json_t *text = json_text (path);

@@ -41,6 +41,18 @@ close_image (const char *file, vhdkit_disk *disk, int status)
   return status;
 }
 
+const struct vhdkit_layer_info *
+layer_info (vhdkit_disk *disk, size_t layer)
+{
+  const struct vhdkit_layer_info *l = vhdkit_layer (disk, layer);
+
+  if (l == NULL) {              /* the file went away, or memory is short */
+    complain_library (NULL);
+    exit (STATUS_FAILED);
+  }
+  return l;
+}
+
 /*----------------------------------------------------------------------
  * Names
  *--------------------------------------------------------------------*/
@@ -61,9 +73,9 @@ const char *
 creator_name (const struct vhdkit_layer_info *l)
 {
   static const struct { const char *creator, *name; } known[] = {
-    { "win ", "Windows" },
-    { "vpc ", "Virtual PC" },
-    { "vs  ", "Virtual Server 2005" },
+    { "win", "Windows" },
+    { "vpc", "Virtual PC" },
+    { "vs", "Virtual Server 2005" },
     { "d2v", "Disk2vhd" },
     { "qemu", "qemu" },
     { "qem2", "qemu with force_size" },
@@ -73,7 +85,7 @@ creator_name (const struct vhdkit_layer_info *l)
     { "vbox", "VirtualBox" },
     { "dutl", "DiscUtils" },
     { "caml", "ocaml-vhd" },
-    { "xo  ", "Xen Orchestra" },
+    { "xo", "Xen Orchestra" },
   };
   size_t i;
 
@@ -86,9 +98,9 @@ creator_name (const struct vhdkit_layer_info *l)
 const char *
 geometry_readers (const struct vhdkit_layer_info *l)
 {
-  /* For these, qemu before 10.0 goes by the size as everybody else does. */
-  static const char *const by_size[] = { "win ", "qem2", "d2v ", "CTXS",
-                                         "tap" };
+  /* For these, qemu before 10.0 goes by the size as everybody else does.  (It
+   * also means to for Disk2vhd, but looks for "d2v" and a blank.) */
+  static const char *const by_size[] = { "win", "qem2", "CTXS", "tap" };
   size_t i;
 
   /* The largest geometry there is cannot stand for a size: qemu never takes
@@ -96,7 +108,7 @@ geometry_readers (const struct vhdkit_layer_info *l)
   if (l->chs_size == l->virtual_size || l->chs_size == 0
       || (l->cylinders == 65535 && l->heads == 16 && l->sectors == 255))
     return NULL;
-  if (strcmp (l->creator, "vpc ") == 0)
+  if (strcmp (l->creator, "vpc") == 0)
     return "Virtual PC and qemu";
   if (strcmp (l->creator, "qemu") == 0)
     return "qemu";
@@ -110,16 +122,12 @@ geometry_readers (const struct vhdkit_layer_info *l)
  * The link to the parent
  *--------------------------------------------------------------------*/
 
-/* A file that was there but would not do says more than one that was not. */
-static const struct vhdkit_candidate *
-telling_candidate (const struct vhdkit_layer_info *l)
+/* Was a file there that would not do? */
+static bool
+was_there (const struct vhdkit_candidate *c)
 {
-  size_t i;
-
-  for (i = 0; i < l->nr_candidates; i++)
-    if (strcmp (l->candidates[i].outcome, "no such file") != 0)
-      return &l->candidates[i];
-  return l->nr_candidates ? &l->candidates[0] : NULL;
+  return strcmp (c->outcome, "no such file") != 0
+    && strcmp (c->outcome, "not tried") != 0;
 }
 
 struct link
@@ -136,8 +144,18 @@ layer_link (const struct vhdkit_layer_info *l)
       link.candidate = &l->candidates[i];
       return link;
     }
-  link.state = l->nr_candidates ? "missing" : "not looked for";
-  link.candidate = telling_candidate (l);
+  if (l->nr_candidates == 0) {
+    link.state = "not looked for";
+    return link;
+  }
+  link.state = "missing";
+  link.candidate = &l->candidates[0];
+  for (i = 0; i < l->nr_candidates; i++)
+    if (was_there (&l->candidates[i])) {
+      link.state = "unusable";
+      link.candidate = &l->candidates[i];
+      break;
+    }
   return link;
 }
 
@@ -166,20 +184,19 @@ void
 warn_if_incomplete (vhdkit_disk *disk)
 {
   const struct vhdkit_layer_info *l
-    = vhdkit_layer (disk, vhdkit_layers (disk) - 1);
+    = layer_info (disk, vhdkit_layers (disk) - 1);
   const struct link link = layer_link (l);
+  const struct vhdkit_candidate *c = link.candidate;
 
-  if (strcmp (link.state, "missing") == 0)
-    complain (l->path, "warning: the parent cannot be used: tried %zu "
-              "places; %s: %s", l->nr_candidates, link.candidate->path,
-              link.candidate->outcome);
+  if (c && !c->used)
+    complain (l->path, "warning: its parent is %s: %s: %s (places tried: %zu)",
+              link.state, c->path, c->outcome, l->nr_candidates);
 }
 
 /*----------------------------------------------------------------------
  * JSON
  *--------------------------------------------------------------------*/
 
-/* As stored: four characters, padded with blanks or zeros. */
 static void
 add_creator (json_t *o, const struct vhdkit_layer_info *l)
 {

@@ -90,6 +90,9 @@ printable (const char *text)
  * Messages
  *--------------------------------------------------------------------*/
 
+/* Why stdout could not be written, for finish_output. */
+static int output_errno;
+
 static void
 message (const char *file, const char *reason)
 {
@@ -97,7 +100,8 @@ message (const char *file, const char *reason)
   char *clean = printable (reason);
   size_t n = strlen (clean_file);
 
-  fflush (stdout);              /* in the order in which it happened */
+  if (fflush (stdout) != 0)     /* in the order in which it happened */
+    output_errno = errno;
   fputs ("vhdkit: ", stderr);
   if (command)
     fprintf (stderr, "%s: ", command->name);
@@ -178,13 +182,14 @@ finish_output (int status)
 {
   bool failed = ferror (stdout) != 0;
 
-  errno = 0;
-  if (fclose (stdout) != 0)
+  if (fclose (stdout) != 0) {
     failed = true;
+    output_errno = errno;
+  }
   if (!failed)
     return status;
   fprintf (stderr, "vhdkit: writing to standard output: %s\n",
-           errno ? strerror (errno) : "failed");
+           output_errno ? strerror (output_errno) : "failed");
   return STATUS_FAILED;
 }
 

@@ -167,6 +167,9 @@ extern vhdkit_disk *open_image (const char *file,
 /* Close; a message and STATUS_FAILED if that fails. */
 extern int close_image (const char *file, vhdkit_disk *disk, int status);
 
+/* Exits with a message where vhdkit_layer fails. */
+extern const struct vhdkit_layer_info *layer_info (vhdkit_disk *disk,
+                                                   size_t layer);
 /* A warning on stderr for a chain that ends without a base. */
 extern void warn_if_incomplete (vhdkit_disk *disk);
 
@@ -179,7 +182,8 @@ extern const char *geometry_readers (const struct vhdkit_layer_info *l);
 
 /* What became of a layer's link to its parent. */
 struct link {
-  const char *state;            /* "none", "ok", "missing", "not looked for" */
+  const char *state;            /* "none"; "ok"; "missing"; "unusable": there,
+                                   but not the parent; "not looked for" */
   const struct vhdkit_candidate *candidate; /* the one used, or the one that
                                    tells best why none was; or NULL */
 };
