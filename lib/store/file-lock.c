@@ -128,7 +128,9 @@ conflict (const char *name, unsigned bit)
 static int
 check_others (int fd, const char *name, uint32_t bytes)
 {
-  for (unsigned bit = 0; bit < 2 * PERMS; bit++) {
+  /* From the high end: "another writes" says more than "another refuses",
+   * and a writer does both. */
+  for (unsigned bit = 2 * PERMS; bit-- > 0; ) {
     unsigned opposite = bit ^ PERMS;
     /* A write lock conflicts with the shared ones of others, never with what
      * this description has itself. */
