@@ -25,6 +25,11 @@
 extern "C" {
 #endif
 
+/* Everything declared here is exported; nothing else of the library is. */
+#if defined __GNUC__
+#pragma GCC visibility push (default)
+#endif
+
 /*----------------------------------------------------------------------
  * Errors
  *--------------------------------------------------------------------*/
@@ -408,6 +413,10 @@ struct vhdkit_create_options {
  * PATH_NOT_FOUND, FILE_NOT_FOUND (parent), DISK_FULL, ACCESS_DENIED, IO. */
 extern int vhdkit_create_image (const char *path,
                                 const struct vhdkit_create_options *opts);
+
+#if defined __GNUC__
+#pragma GCC visibility pop
+#endif
 
 #ifdef __cplusplus
 }
