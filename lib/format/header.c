@@ -232,9 +232,11 @@ vhd_locator_usable (const struct vhd_locator *l, uint64_t file_size)
 
 /* A payload must be in the file, and must be nothing else. */
 static int
-check_locator_place (const struct check *c, const struct vhd_locator *l,
-                     const char *name, uint64_t at)
+check_payload (const struct check *c, const struct vhd_locator *l,
+               const char *name, uint64_t at)
 {
+  bool utf16 = l->platform == VHD_PLATFORM_W2RU ||
+    l->platform == VHD_PLATFORM_W2KU;
   char expected[120];
 
   if (l->length > MAX_LOCATOR_BYTES)
@@ -261,6 +263,12 @@ check_locator_place (const struct check *c, const struct vhd_locator *l,
                    "this place does not name the parent, and writing it "
                    "would destroy the image",
                    "%" PRIu32 " bytes at %" PRIu64, l->length, l->offset);
+
+  if (utf16 && l->length % 2 != 0)
+    return report (c->r, VHDKIT_SEVERITY_WARNING, VHDKIT_ERR_HEADER_CORRUPT,
+                   name, at, "an even number of bytes, the path being UTF-16",
+                   "the last byte is ignored", "%" PRIu32 " bytes",
+                   l->length);
   return 0;
 }
 
@@ -269,8 +277,6 @@ check_locator (const struct check *c, size_t i)
 {
   const struct vhd_locator *l = &c->h->locator[i];
   uint64_t at = AT (c, locator) + i * sizeof (struct vhd_locator_disk);
-  bool utf16 = l->platform == VHD_PLATFORM_W2RU ||
-    l->platform == VHD_PLATFORM_W2KU;
   char name[48];
 
   if (l->platform == VHD_PLATFORM_NONE)
@@ -281,14 +287,7 @@ check_locator (const struct check *c, size_t i)
     return report (c->r, VHDKIT_SEVERITY_WARNING, VHDKIT_ERR_HEADER_CORRUPT,
                    name, at, "the path of the parent",
                    "this place does not name the parent", "an empty path");
-  if (check_locator_place (c, l, name, at) == -1)
-    return -1;
-  if (utf16 && l->length % 2 != 0)
-    return report (c->r, VHDKIT_SEVERITY_WARNING, VHDKIT_ERR_HEADER_CORRUPT,
-                   name, at, "an even number of bytes, the path being UTF-16",
-                   "the last byte is ignored", "%" PRIu32 " bytes",
-                   l->length);
-  return 0;
+  return check_payload (c, l, name, at);
 }
 
 static int
