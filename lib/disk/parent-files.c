@@ -225,30 +225,33 @@ find_root (const struct roots *roots, const char *path, const char **ret_part)
   for (i = 0; i < roots->n; i++) {
     const struct root *r = &roots->root[i];
 
-    if ((*ret_part = part_beneath (r->real, path)) != NULL ||
+    if ((r->real && (*ret_part = part_beneath (r->real, path)) != NULL) ||
         (*ret_part = part_beneath (r->named, path)) != NULL)
       return r;
   }
   return NULL;
 }
 
-/* required: fail if it is not there; else leave it out. */
+/* required: fail if it is not there; else only what is looked for there is
+ * not found. */
 static int
 add_root (struct roots *roots, const char *dir, bool required)
 {
-  struct root *r = &roots->root[roots->n];
+  struct root *r = &roots->root[roots->n++];    /* roots_close frees it */
 
   r->fd = open (dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
   r->real = r->fd == -1 ? NULL : realpath (dir, NULL);
   if (r->real == NULL) {
-    if (required)
-      set_error_errno (errno, "%s", dir);
+    r->err = errno;
     if (r->fd >= 0)
       close (r->fd);
-    return required ? -1 : 0;
+    r->fd = -1;
+    if (required) {
+      set_error_errno (r->err, "%s", dir);
+      return -1;
+    }
   }
   r->named = path_absolute (dir);
-  roots->n++;                   /* from here on roots_close frees it */
   return r->named ? 0 : -1;
 }
 
@@ -301,7 +304,8 @@ roots_close (struct roots *r)
   size_t i;
 
   for (i = 0; i < r->n; i++) {
-    close (r->root[i].fd);
+    if (r->root[i].fd >= 0)
+      close (r->root[i].fd);
     free (r->root[i].real);
     free (r->root[i].named);
   }
@@ -443,6 +447,8 @@ open_beneath (const struct root *root, const char *part, struct attempt *a,
   struct spot s = { root->fd, part, true };
   CLEANUP_FREE char *name = NULL;
 
+  if (root->fd == -1)
+    return failed (a, &s, root->err);
   if (open_any_case (&s, a, &name) == -1)
     return -1;
   if (a->store &&

@@ -113,8 +113,9 @@ extern char *path_absolute (const char *path);
 
 /* The directories that parents must lie beneath; none: anywhere. */
 struct root {
-  int fd;
-  char *real;                   /* symbolic links resolved */
+  int fd;                       /* -1: it cannot be opened, for */
+  int err;                      /* this reason */
+  char *real;                   /* symbolic links resolved; NULL without fd */
   char *named;                  /* as the operator wrote it, made absolute */
 };
 

@@ -29,18 +29,19 @@
 
 static char folder[PATH_MAX];
 static size_t descriptors;      /* open when the test began */
-static char at_buffer[8][2 * PATH_MAX];
-static unsigned at_next;
+static char *names[64];         /* made by AT */
+static size_t nr_names;
 
-/* The absolute name; good for eight more calls. */
+/* The absolute name; good until the end of the test. */
 #define AT(name) at (name)
 static inline const char *
 at (const char *name)
 {
-  char *buf = at_buffer[at_next++ % 8];
+  char *absolute = text_format ("%s/%s", folder, name);
 
-  snprintf (buf, sizeof at_buffer[0], "%s/%s", folder, name);
-  return buf;
+  assert_non_null (absolute);
+  assert_true (nr_names < sizeof names / sizeof names[0]);
+  return names[nr_names++] = absolute;
 }
 
 static inline size_t
@@ -81,6 +82,8 @@ teardown (void **state)
 {
   (void) state;
   assert_int_equal (count_descriptors (), descriptors);
+  while (nr_names > 0)
+    free (names[--nr_names]);
   assert_int_equal (chdir ("/"), 0);
   return nftw (folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }

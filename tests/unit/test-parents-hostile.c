@@ -406,6 +406,7 @@ confined_search_directory_is_allowed_too (void **state)
 {
   const char *search[] = { NULL, "/nowhere" };
   struct parent_search ps;
+  struct outcome o;
 
   make_folder ("jail");
   make_folder ("bases");
@@ -423,6 +424,10 @@ confined_search_directory_is_allowed_too (void **state)
   assert_int_equal (symlink ("../bases/p.vhd", "jail/l.vhd"), 0);
   MAKE ("jail/e.vhd", .parent_id = 1, .name = "l.vhd");
   expect_parent (AT ("jail/e.vhd"), &ps, AT ("bases/p.vhd"));
+  MAKE ("jail/f.vhd", .parent_id = 1, .name = "missing.vhd");
+  o = find_parent (AT ("jail/f.vhd"), &ps);
+  expect_tried (&o, "/nowhere/missing.vhd", "no such file");
+  forget (&o);
 }
 
 static void
