@@ -3,8 +3,10 @@
 # typed one after the other.  README.md here says how to mark them.
 # SPDX-License-Identifier: BSD-3-Clause
 source ./functions.sh
+source "$srcdir/clients.sh"
 set -e
 requires_plugin
+requires_nbd_python
 requires nbdinfo --version
 requires nbdcopy --version
 requires nbdsh --version
