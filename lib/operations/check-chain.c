@@ -7,36 +7,12 @@
 #include <config.h>
 
 #include <stdio.h>
-#include <stdlib.h>
 
-#include "base/cleanup.h"
+#include "base/error.h"
 #include "base/guid.h"
-#include "base/text.h"
 #include "operations/check.h"
 
-/* Places that one finding lists. */
-#define PLACES 8
-
-/* "PATH (SOURCE): OUTCOME; ..."; malloced. */
-static char *
-places_text (const struct layer *l)
-{
-  char *text = text_format ("no parent, of %zu places tried%s",
-                            l->nr_candidates, l->nr_candidates ? ": " : "");
-  size_t i;
-
-  for (i = 0; text && i < l->nr_candidates && i < PLACES; i++) {
-    const struct vhdkit_candidate *c = &l->candidates[i];
-    char *more = text_format ("%s%s%s (%s): %s", text, i ? "; " : "", c->path,
-                              c->source, c->outcome);
-
-    free (text);
-    text = more;
-  }
-  return text;
-}
-
-/* The parent may be there and broken; then the candidate says which. */
+/* What is missing, or cannot be used, as the search for it said. */
 static int
 report_no_parent (struct check *c, const struct layer *l)
 {
@@ -44,31 +20,49 @@ report_no_parent (struct check *c, const struct layer *l)
   const struct vhd_header *h = image_header (l->image);
   struct report r = { check_receive, c, l->path };
   char id[GUID_TEXT_SIZE], expected[80];
-  CLEANUP_FREE char *found = places_text (l);
 
-  if (!found)
-    return -1;
   if (guid_is_zero (h->parent_id))
     snprintf (expected, sizeof expected, "a raw parent, named by hand");
   else {
     guid_format (h->parent_id, vhd_creator_windows_order (f->creator), id);
     snprintf (expected, sizeof expected, "the image with the id %s", id);
   }
-  return report (&r, VHDKIT_SEVERITY_ERROR, VHDKIT_ERR_PARENT_NOT_FOUND,
-                 "parent", f->data_offset
-                 + offsetof (struct vhd_header_disk, parent_id), expected,
-                 "what this image lacks cannot be read; bring the parent back, "
-                 "or say where it is", "%s", found);
+  return report (&r, VHDKIT_SEVERITY_ERROR, c->chain_error.code, "parent",
+                 f->data_offset + offsetof (struct vhd_header_disk, parent_id),
+                 expected, "what this image lacks cannot be read; bring the "
+                 "parent back, or say where it is", "%s",
+                 c->chain_error.text ? c->chain_error.text : "none");
+}
+
+/* Nothing is wrong with a parent that we may not look at now: then the chain
+ * could not be checked. */
+static bool
+is_out_of_reach (enum vhdkit_error code)
+{
+  return code == VHDKIT_ERR_SHARING_VIOLATION
+    || code == VHDKIT_ERR_ACCESS_DENIED
+    || code == VHDKIT_ERR_PARENT_ACCESS_DENIED;
+}
+
+void
+check_chain_opened (struct check *c)
+{
+  const struct vhdkit_disk *d = c->disk;
+  const struct layer *last = &d->layer[d->nr_layers - 1];
+
+  if (!(c->flags & VHDKIT_OPEN_NO_PARENTS) && last->image
+      && image_footer (last->image)->type == VHD_DIFFERENCING)
+    error_save (&c->chain_error);
 }
 
 int
 check_chain (struct check *c)
 {
-  const struct vhdkit_disk *d = c->disk;
-  const struct layer *last = &d->layer[d->nr_layers - 1];
-
-  if ((c->flags & VHDKIT_OPEN_NO_PARENTS) || !last->image
-      || image_footer (last->image)->type != VHD_DIFFERENCING)
+  if (c->chain_error.code == VHDKIT_OK)
     return 0;
-  return report_no_parent (c, last);
+  if (is_out_of_reach (c->chain_error.code)) {
+    error_restore (&c->chain_error);
+    return -1;
+  }
+  return report_no_parent (c, &c->disk->layer[c->disk->nr_layers - 1]);
 }

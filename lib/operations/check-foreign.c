@@ -17,8 +17,8 @@
  * align it.  An aligned block is only noted: a guest that discards, then
  * writes a little, looks the same.
  *
- * Zero means a hole in the file, which asks for no reading; with the flag
- * VHDKIT_CHECK_DATA zero bytes count too.
+ * To find zeros by reading takes long.  Only blocks that are mostly holes in
+ * the file are read, unless VHDKIT_CHECK_DATA asks for all.
  */
 #include <config.h>
 
@@ -151,34 +151,56 @@ zeros_in_data (struct foreign *f, uint32_t first, uint32_t count,
   return run > 0 ? zero_run (f, first + count - run, run) : 0;
 }
 
+/* The stretch of data or hole at sector first of the block: its length. */
+static int
+next_stretch (const struct foreign *f, uint32_t first, uint32_t sectors,
+              uint32_t *ret_count, bool *ret_hole)
+{
+  const uint64_t data = placed_data (f->ci, f->p);
+  const uint64_t at = data + (uint64_t) first * SECTOR_SIZE;
+  uint64_t next;
+
+  if (store_next_extent (f->ci->store, at,
+                         data + (uint64_t) sectors * SECTOR_SIZE, &next,
+                         ret_hole) == -1)
+    return -1;
+  *ret_count = (next - at) / SECTOR_SIZE;
+  /* What ends inside a sector leaves that sector to the data. */
+  if (*ret_count == 0) {
+    *ret_count = 1;
+    *ret_hole = false;
+  }
+  return 0;
+}
+
+/* Is so much of the block a hole that it is worth reading? */
+static bool
+mostly_holes (const struct foreign *f, uint32_t sectors)
+{
+  uint32_t s, n, holes = 0;
+  bool hole;
+
+  for (s = 0; s < sectors; s += n) {
+    if (next_stretch (f, s, sectors, &n, &hole) == -1)
+      return false;
+    if (hole)
+      holes += n;
+  }
+  return holes >= sectors / 2 && holes < sectors;
+}
+
 static int
 find_zeros (struct foreign *f, uint32_t sectors)
 {
   const uint64_t data = placed_data (f->ci, f->p);
-  const bool deep = f->ci->check->flags & VHDKIT_CHECK_DATA;
   uint32_t s, n;
-  uint64_t next;
   bool hole;
-  int r;
 
   for (s = 0; s < sectors; s += n) {
-    const uint64_t at = data + (uint64_t) s * SECTOR_SIZE;
-    const uint64_t end = data + (uint64_t) sectors * SECTOR_SIZE;
-
-    if (store_next_extent (f->ci->store, at, end, &next, &hole) == -1)
+    if (next_stretch (f, s, sectors, &n, &hole) == -1)
       return -1;
-    /* A hole that ends inside a sector leaves that sector to the data. */
-    n = (next - at) / SECTOR_SIZE;
-    if (n == 0) {
-      n = 1;
-      hole = false;
-    }
-    r = 0;
-    if (hole)
-      r = zero_run (f, s, n);
-    else if (deep)
-      r = zeros_in_data (f, s, n, at);
-    if (r == -1)
+    if ((hole ? zero_run (f, s, n) :
+         zeros_in_data (f, s, n, data + (uint64_t) s * SECTOR_SIZE)) == -1)
       return -1;
   }
   return 0;
@@ -227,6 +249,8 @@ check_foreign (struct check_image *ci, const struct placed *p,
 
   if (ci->layer + 1 >= ci->check->disk->nr_layers
       || !bitmap_is_ff (ci, bitmap))
+    return 0;
+  if (!(ci->check->flags & VHDKIT_CHECK_DATA) && !mostly_holes (&f, sectors))
     return 0;
   /* What cannot be read here is told elsewhere. */
   if (find_zeros (&f, sectors) == -1 || !f.hidden

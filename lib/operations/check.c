@@ -68,13 +68,22 @@ check_block_sectors (const struct check_image *ci, uint32_t block)
     / SECTOR_SIZE;
 }
 
-/* XenServer's mark in the footer, which no opener minds. */
+/* Marks of the footer that are no damage, but of interest to whoever checks;
+ * an opener for inspection leaves them to us. */
 static int
-check_hidden (struct check_image *ci)
+check_marks (struct check_image *ci)
 {
   const struct vhd_footer *f = ci->footer;
   const uint64_t at = image_footer_missing (ci->image) ? 0 : ci->data_end;
 
+  if (f->saved_state != 0
+      && report (&ci->report, VHDKIT_SEVERITY_NOTE, VHDKIT_ERR_WRONG_STATE,
+                 "footer, saved state",
+                 at + offsetof (struct vhd_footer_disk, saved_state), "0",
+                 "a virtual machine is suspended on this disk; changing the "
+                 "disk now damages its data when the machine resumes",
+                 "%u", f->saved_state) == -1)
+    return -1;
   if (f->reserved[0] == 0)
     return 0;
   return report (&ci->report, VHDKIT_SEVERITY_NOTE, VHDKIT_ERR_WRONG_STATE,
@@ -118,7 +127,7 @@ check_layer (struct check *c, size_t layer)
   ci.header = image_header (l->image);
   ci.data_end = image_data_end (l->image);
   ci.metadata_end = image_metadata_end (l->image);
-  if (store_size (ci.store, &ci.file_size) == -1 || check_hidden (&ci) == -1)
+  if (store_size (ci.store, &ci.file_size) == -1 || check_marks (&ci) == -1)
     return -1;
   if (ci.header) {
     ci.blocks = image_table_entries (l->image);
@@ -206,9 +215,11 @@ op_check (const char *path, uint32_t flags,
   else {
     struct saved_error e;
 
+    check_chain_opened (&c);
     r = check_disk (&c);
     error_save (&e);
     disk_close (c.disk);        /* nothing was written */
+    error_discard (&c.chain_error);
     error_restore (&e);
   }
   if (r == -1 && !c.stopped)
