@@ -166,8 +166,8 @@ unusable (struct hunt *h, size_t i, const struct find *f, bool right_id)
     return STOP;
   set_error (code, vhdkit_get_errno (),
              "%s: its parent %s cannot be used: %s", h->name, f->shown, inner);
-  if (code == VHDKIT_ERR_SHARING_VIOLATION)
-    return STOP;                /* true of any path to it */
+  if (code == VHDKIT_ERR_SHARING_VIOLATION && right_id)
+    return STOP;
   error_recode (VHDKIT_ERR_CHAIN_ERROR, EIO);
   if (right_id)
     return STOP;

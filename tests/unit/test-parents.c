@@ -520,6 +520,94 @@ raw_parent_must_be_whole_sectors (void **state)
   expect_error ("c.vhd", &ps, VHDKIT_ERR_CHAIN_ERROR, "5 bytes");
 }
 
+/*----------------------------------------------------------------------
+ * What a layer says of itself
+ *--------------------------------------------------------------------*/
+
+static struct layer
+open_layer (const char *path)
+{
+  struct layer l = { 0 };
+
+  l.image = open_child (path);
+  l.store = image_store (l.image);
+  l.size = image_size (l.image);
+  l.path = (char *) path;
+  return l;
+}
+
+static void
+close_layer (struct layer *l)
+{
+  parent_locators_free (l->locators, l->nr_locators);
+  image_close (l->image);
+}
+
+static void
+info_of_a_differencing_layer (void **state)
+{
+  struct layer layer[2];
+  struct vhdkit_disk d = { .layer = layer, .nr_layers = 2 };
+  const struct vhdkit_layer_info *i;
+  struct stat st;
+
+  MAKE ("p.vhd", .id = 1, .creator = "vp\n");
+  MAKE ("c.vhd", .id = 2, .parent_id = 1, .name = "p.vhd",
+        .parent_timestamp = 77);
+  layer[0] = open_layer ("c.vhd");
+  layer[1] = open_layer ("p.vhd");
+
+  i = disk_layer_info (&d, 0);
+  assert_non_null (i);
+  assert_string_equal (i->path, "c.vhd");
+  assert_int_equal (i->type, VHDKIT_TYPE_DIFFERENCING);
+  assert_int_equal (i->virtual_size, IMAGE_BYTES);
+  assert_int_equal (i->original_size, IMAGE_BYTES);
+  assert_int_equal (i->cylinders * i->heads * i->sectors * 512u, i->chs_size);
+  assert_int_equal (stat ("c.vhd", &st), 0);
+  assert_int_equal (i->file_size, st.st_size);
+  assert_int_equal (i->allocated_size, st.st_blocks * 512u);
+  assert_string_equal (i->creator, "win");
+  assert_string_equal (i->id_text, "02020202-0202-0202-0202-020202020202");
+  assert_string_equal (i->parent_id_text,
+                       "01010101-0101-0101-0101-010101010101");
+  assert_int_equal (i->parent_timestamp, 77);
+  assert_int_equal (i->header_offset, 512);
+  assert_int_equal (i->table_offset, 1536);
+  assert_int_equal (i->table_entries, 2);
+  assert_int_equal (i->block_size, VHD_DEFAULT_BLOCK_SIZE);
+  assert_int_equal (i->nr_locators, 1);
+  assert_string_equal (i->locators[0].text, "p.vhd");
+
+  i = disk_layer_info (&d, 1);
+  assert_non_null (i);
+  assert_int_equal (i->type, VHDKIT_TYPE_DYNAMIC);
+  assert_string_equal (i->creator, "vp?");
+  assert_int_equal (i->nr_locators, 0);
+  assert_null (disk_layer_info (&d, 2));
+  close_layer (&layer[0]);
+  close_layer (&layer[1]);
+}
+
+static void
+info_of_a_raw_layer (void **state)
+{
+  struct layer layer = { .path = (char *) "base.img", .size = 1024 };
+  struct vhdkit_disk d = { .layer = &layer, .nr_layers = 1 };
+  const struct vhdkit_layer_info *i;
+
+  make_file ("base.img", "", 0);
+  assert_int_equal (truncate ("base.img", 1024), 0);
+  layer.store = store_open_file (AT_FDCWD, "base.img", false, false);
+  assert_non_null (layer.store);
+  i = disk_layer_info (&d, 0);
+  assert_non_null (i);
+  assert_int_equal (i->type, VHDKIT_TYPE_RAW);
+  assert_int_equal (i->virtual_size, 1024);
+  assert_int_equal (i->file_size, 1024);
+  assert_int_equal (store_close (layer.store), 0);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown (fn, setup, teardown)
 
 int
@@ -559,6 +647,8 @@ main (void)
     TEST (raw_parent_only_if_named),
     TEST (raw_parent_of_a_child_with_an_id_warns),
     TEST (raw_parent_must_be_whole_sectors),
+    TEST (info_of_a_differencing_layer),
+    TEST (info_of_a_raw_layer),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
