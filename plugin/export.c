@@ -39,9 +39,6 @@ struct export {
 static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct export *table;
 
-/* file= mode: the server's own use of the image. */
-static struct export *server_export;
-
 /*----------------------------------------------------------------------
  * The table
  *--------------------------------------------------------------------*/
@@ -251,6 +248,7 @@ export_use (const char *name, bool want_write, bool *ret_writable)
   return e;
 }
 
+/* This use is the server's own, and ends with it. */
 int
 export_get_ready (void)
 {
@@ -258,16 +256,23 @@ export_get_ready (void)
 
   if (config.file == NULL)
     return 0;
-  server_export = export_use ("", false, &writable);
-  return server_export == NULL ? -1 : 0;
+  return export_use ("", false, &writable) == NULL ? -1 : 0;
 }
 
+/* nbdkit does not close the connections that are there when it is told to quit:
+ * it waits until their requests are done, and then cleans up.  So nobody else
+ * is here now, and what is open has to be closed whoever used it. */
 void
 export_cleanup (void)
 {
-  if (server_export != NULL)
-    export_release (server_export);
-  server_export = NULL;
+  struct export *e;
+
+  while ((e = table) != NULL) {
+    table = e->next;
+    if (e->disk != NULL)
+      disk_close (e);
+    export_free (e);
+  }
 }
 
 /*----------------------------------------------------------------------

@@ -21,7 +21,7 @@ vhd_dump_plugin (void)
   printf ("vhd_types=fixed,dynamic,differencing\n");
 }
 
-/* Reached when the server ends after it served: all connections are closed. */
+/* Reached when the server ends after it served: no request is under way. */
 static void
 vhd_cleanup (void)
 {

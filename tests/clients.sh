@@ -26,14 +26,27 @@ requires_nbd_python ()
     skip "no python3 with libnbd"
 }
 
-# Unix permissions mean nothing to root: as_nobody COMMAND... drops it.
 requires_root ()
 {
     [ "$(id -u)" = 0 ] || skip "this test must be run as root"
 }
-as_nobody ()
+
+# Unix permissions mean nothing to root: "${as_nobody[@]}" COMMAND...
+as_nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+
+# serve ARGS... --run COMMAND: nbdkit on a socket of its own for as long as the
+# command runs.  nbdkit alone does not wait until the server has ended: it may
+# still hold locks, and commit.
+serve ()
 {
-    setpriv --reuid=65534 --regid=65534 --clear-groups "$@"
+    local status=0 pid
+    rm -f "$tmp/serve.pid"
+    nbdkit -U - -P "$tmp/serve.pid" "$@" || status=$?
+    if [ -s "$tmp/serve.pid" ]; then
+        pid=$(cat "$tmp/serve.pid")
+        while kill -0 "$pid" 2>/dev/null; do sleep 0.01; done
+    fi
+    return $status
 }
 
 #----------------------------------------------------------------------
@@ -58,7 +71,7 @@ base_image ()
     local size=${2:-24M}
     vhdkit create "$1" "$size"
     random_file "$tmp/base.raw" "$size"
-    nbdkit -U - vhd file="$1" --run "nbdcopy '$tmp/base.raw' \"\$uri\""
+    serve vhd file="$1" --run "nbdcopy '$tmp/base.raw' \"\$uri\""
     rm "$tmp/base.raw"
 }
 
@@ -71,11 +84,13 @@ child_image ()
 # check_clean FILE...: "vhdkit check" has nothing to say of errors and leaks.
 check_clean ()
 {
-    local f
+    local f status
     for f in "$@"; do
-        vhdkit check "$f" >"$tmp/check.log" 2>&1 || {
-            cat "$tmp/check.log"
-            fail "vhdkit check ${f##*/} ended with status $?"
+        status=0
+        vhdkit check "$f" >"$tmp/check.out" 2>&1 || status=$?
+        [ $status -eq 0 ] || {
+            cat "$tmp/check.out"
+            fail "vhdkit check ${f##*/} ended with status $status"
         }
     done
 }

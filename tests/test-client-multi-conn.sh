@@ -11,7 +11,7 @@ requires_nbd_python
 cd "$tmp"
 base_image base.vhd
 child_image middle.vhd base.vhd
-nbdkit -U - vhd middle.vhd --run 'nbdsh -u "$uri" -c "
+serve vhd middle.vhd --run 'nbdsh -u "$uri" -c "
 for i in range(24):
     h.pwrite(bytes([i]) * 3000, (i << 20) + 12345)"'
 child_image child.vhd middle.vhd
@@ -25,7 +25,7 @@ for image in child fixed dynamic; do
     load "$(uri server)" --connections 4 --ops 700 --seed 2 --model model \
         --max 100000 --save model
     stop_nbdkit server
-    nbdkit -r -U - vhd $image.vhd --run 'nbdcopy "$uri" out.raw'
+    serve -r vhd $image.vhd --run 'nbdcopy "$uri" out.raw'
     cmp model out.raw || fail "$image: other data after reopening"
     check_clean $image.vhd
 done

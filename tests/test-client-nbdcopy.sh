@@ -21,8 +21,8 @@ child_image child.vhd base.vhd
 sha256sum <base.vhd >base.sum
 
 for image in dynamic small fixed child; do
-    nbdkit -U - vhd $image.vhd --run 'nbdcopy in.raw "$uri"'
-    nbdkit -r -U - vhd $image.vhd --run 'nbdcopy "$uri" out.raw'
+    serve vhd $image.vhd --run 'nbdcopy in.raw "$uri"'
+    serve -r vhd $image.vhd --run 'nbdcopy "$uri" out.raw'
     cmp in.raw out.raw || fail "$image: other data comes out"
     rm out.raw
     # As one stream, too.

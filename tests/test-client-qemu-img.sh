@@ -17,12 +17,12 @@ base_image base.vhd 23M
 child_image child.vhd base.vhd
 
 for image in dynamic fixed child; do
-    nbdkit -U - vhd $image.vhd \
+    serve vhd $image.vhd \
         --run 'qemu-img convert -n -f raw -O raw in.raw "$uri"'
-    nbdkit -r -U - vhd $image.vhd \
+    serve -r vhd $image.vhd \
         --run 'qemu-img compare -f raw -F raw in.raw "$uri"' >out ||
         { cat out; fail "$image: other content"; }
-    nbdkit -r -U - vhd $image.vhd \
+    serve -r vhd $image.vhd \
         --run 'qemu-img convert -f raw -O qcow2 "$uri" out.qcow2'
     qemu-img compare -f raw -F qcow2 in.raw out.qcow2 >out ||
         { cat out; fail "$image: other content comes out"; }

@@ -18,7 +18,7 @@ qemu_io ()
 {
     local image=$1
     shift
-    nbdkit -U - vhd "$image" --run "qemu-io -f raw -d unmap $* \"\$uri\"" \
+    serve vhd "$image" --run "qemu-io -f raw -d unmap $* \"\$uri\"" \
         >out 2>&1 || { cat out; fail "qemu-io on $image"; }
     if grep -E 'failed|error' out; then fail "qemu-io on $image"; fi
 }

@@ -10,7 +10,7 @@ requires_nbd_python
 
 cd "$tmp"
 base_image base.vhd 9M
-nbdkit -r -U - vhd base.vhd --run 'nbdcopy "$uri" base.raw'
+serve -r vhd base.vhd --run 'nbdcopy "$uri" base.raw'
 sha256sum <base.vhd >base.sum
 
 for image in child dynamic; do
@@ -34,7 +34,7 @@ for image in child dynamic; do
         vhdkit check $image.vhd >check.log 2>&1 || status=$?
         [ $status -eq 0 ] || [ $status -eq 3 ] ||
             { cat check.log; fail "round $round: check says $status"; }
-        nbdkit -r -U - vhd $image.vhd --run \
+        serve -r vhd $image.vhd --run \
             "python3 '$clients/stamp.py' verify \"\$uri\" journal $original"
     done
 done

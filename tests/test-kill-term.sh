@@ -10,7 +10,7 @@ requires_nbd_python
 
 cd "$tmp"
 base_image base.vhd 9M
-nbdkit -r -U - vhd base.vhd --run 'nbdcopy "$uri" base.raw'
+serve -r vhd base.vhd --run 'nbdcopy "$uri" base.raw'
 child_image child.vhd base.vhd
 : >journal
 for round in 1 2 3 4 5; do
@@ -23,6 +23,6 @@ for round in 1 2 3 4 5; do
     # All that was answered counts as flushed.
     printf 'f\nF\n' >>journal
     check_clean child.vhd
-    nbdkit -r -U - vhd child.vhd \
+    serve -r vhd child.vhd \
         --run "python3 '$clients/stamp.py' verify \"\$uri\" journal base.raw"
 done

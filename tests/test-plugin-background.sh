@@ -25,7 +25,7 @@ nbdsh -u "$u" -c 'h.pwrite(b"here" * 1000, 5 << 20)'
 # Nobody flushes; yet after a while the data is in the file.
 sleep 3
 cp child.vhd copy.vhd
-nbdkit -r -U - vhd copy.vhd parent=elsewhere/base.vhd \
+serve -r vhd copy.vhd parent=elsewhere/base.vhd \
     --run "nbdsh -u \"\$uri\" -c 'assert h.pread(4000, 5 << 20) == b\"here\" * 1000'"
 
 nbdsh -u "$u" -c 'h.pwrite(b"more" * 1000, 15 << 20)'
@@ -33,5 +33,5 @@ kill $pid
 for i in {1..200}; do kill -0 $pid 2>/dev/null || break; sleep 0.05; done
 if kill -0 $pid 2>/dev/null; then fail 'the server did not end'; fi
 cleanup_commands=()
-nbdkit -r -U - vhd child.vhd search=elsewhere \
+serve -r vhd child.vhd search=elsewhere \
     --run "nbdsh -u \"\$uri\" -c 'assert h.pread(4000, 15 << 20) == b\"more\" * 1000'"

@@ -16,7 +16,7 @@ refused ()
 {
     local pattern=$1
     shift
-    assert_fails nbdkit -U - vhd "$@" --run true
+    assert_fails serve vhd "$@" --run true
     assert_grep "$pattern" "$tmp/stderr"
 }
 
@@ -39,13 +39,13 @@ refused "unknown parameter 'pack'" pack=a.vhd
 refused "unknown parameter 'volume'" a.vhd volume=c
 
 # What makes sense is taken, the extremes too, and relative paths.
-nbdkit -U - vhd file=a.vhd mode=ro parent=raw:b.raw search=dir search=. \
+serve vhd file=a.vhd mode=ro parent=raw:b.raw search=dir search=. \
     ignore-parent-id=true commit-interval=0 metadata-cache=0 lock=false \
     --run 'nbdinfo --size "$uri"' >size || status=$?
 # A fixed or dynamic image has no use for parents: whether it says so or not,
 # it does not crash.
 [ "${status:-0}" -lt 124 ] || fail "status $status"
-nbdkit -U - vhd file=a.vhd mode=rw search=dir commit-interval=2147483647 \
+serve vhd file=a.vhd mode=rw search=dir commit-interval=2147483647 \
     metadata-cache=0 --run 'nbdinfo --size "$uri"' >size
 assert_equal "$(cat size)" 4194304
 

@@ -31,11 +31,11 @@ END
 
 # Closing is not waited for by the client.
 for i in {1..100}; do
-    nbdkit -U - vhd a.vhd --run true 2>/dev/null && break
+    serve vhd a.vhd --run true 2>/dev/null && break
     sleep 0.1
 done
 check_clean a.vhd
-nbdkit -U - vhd a.vhd --run "nbdsh -u \"\$uri\" -c '
+serve vhd a.vhd --run "nbdsh -u \"\$uri\" -c '
 h.pwrite(b\"x\", 0)
 assert h.pread(3000, 1) == b\"one\" * 1000
 assert h.pread(3000, 10 << 20) == b\"two\" * 1000

@@ -12,7 +12,7 @@ requires_nbd_python
 mkdir "$tmp/outside" "$tmp/dir" "$tmp/dir/sub" "$tmp/library"
 cd "$tmp"
 vhdkit create outside/secret.vhd 4M
-nbdkit -U - vhd outside/secret.vhd \
+serve vhd outside/secret.vhd \
     --run "nbdsh -u \"\$uri\" -c 'h.pwrite(b\"secret\", 0)'"
 vhdkit create dir/base.vhd 4M
 vhdkit create library/library.vhd 4M
@@ -51,5 +51,5 @@ assert_fails nbdinfo --size "$(uri server thief.vhd)"
 stop_nbdkit server
 
 # Named by the operator, an image may have its parents anywhere.
-nbdkit -U - vhd dir/thief.vhd \
+serve vhd dir/thief.vhd \
     --run "nbdsh -u \"\$uri\" -c 'assert h.pread(6, 0) == b\"secret\"'"

@@ -12,7 +12,7 @@ requires jq --version
 mkdir "$tmp/dir" "$tmp/dir/sub" "$tmp/one"
 cd "$tmp/dir"
 vhdkit create b.vhd 40M
-vhdkit create --type fixed 'A name with blanks.VHD' 1536K
+vhdkit create --type fixed 'A name with blanks.VHD' 3584K
 vhdkit create sub/c.vhd 8M
 child_image child.avhd b.vhd
 child_image VirtualPCUndo_ü.vud child.avhd
@@ -34,7 +34,7 @@ start_nbdkit many vhd dir=.
 timeout 30 nbdinfo --list --json "$(uri many)" >list
 jq -r '.exports[] | ."export-name" + ": " + .description' list >found
 cat >expected <<END
-A name with blanks.VHD: fixed VHD, 1.5 MiB
+A name with blanks.VHD: fixed VHD, 3.5 MiB
 VirtualPCUndo_ü.vud: differencing VHD, 40 MiB, parent child.avhd
 b.vhd: dynamic VHD, 40 MiB
 child.avhd: differencing VHD, 40 MiB, parent b.vhd
@@ -44,7 +44,7 @@ diff expected found
 # Writes go to the image that is named.
 size () { nbdinfo --size "$(uri many "$1")"; }
 assert_equal "$(size sub/c.vhd)" 8388608
-assert_equal "$(size 'A%20name%20with%20blanks.VHD')" 1572864
+assert_equal "$(size 'A%20name%20with%20blanks.VHD')" 3670016
 nbdsh -u "$(uri many VirtualPCUndo_%C3%BC.vud)" -c 'h.pwrite(b"undo", 5)'
 nbdsh -u "$(uri many b.vhd)" -c 'assert h.pread(4, 5) == bytes(4)'
 nbdsh -u "$(uri many VirtualPCUndo_%C3%BC.vud)" \
@@ -59,8 +59,8 @@ stop_nbdkit many
 check_clean VirtualPCUndo_ü.vud
 
 # Only one: it is.
-assert_fails nbdkit -U - vhd dir="$tmp/one" --run 'nbdinfo "$uri"'
+assert_fails serve vhd dir="$tmp/one" --run 'nbdinfo "$uri"'
 assert_grep 'no image' "$tmp/stderr"
 vhdkit create "$tmp/one/only.vhd" 12M
-assert_equal "$(nbdkit -U - vhd dir="$tmp/one" \
+assert_equal "$(serve vhd dir="$tmp/one" \
                     --run 'nbdinfo --size "$uri"')" 12582912

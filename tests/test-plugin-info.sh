@@ -18,7 +18,7 @@ info ()
 {
     local image=$1 filter=$2
     shift 2
-    nbdkit -U - "$@" vhd "$image" --run 'nbdinfo --json "$uri"' |
+    serve "$@" vhd "$image" --run 'nbdinfo --json "$uri"' |
         jq -r ".exports[0] | $filter"
 }
 flags='[.is_read_only, .can_flush, .can_fua, .can_multi_conn, .can_trim,
@@ -44,8 +44,8 @@ assert_equal "$(info child.vhd .description)" \
 # Any export name gets the image.
 assert_equal "$(info base.vhd '."export-size"' -e whatever)" 41943040
 
-nbdkit -U - vhd child.vhd --run 'nbdinfo --list --json "$uri"' |
+serve vhd child.vhd --run 'nbdinfo --list --json "$uri"' |
     jq -r '.exports | length' >count
 assert_equal "$(cat count)" 1
-nbdkit -U - vhd child.vhd --run 'nbdinfo --map "$uri"' >map
+serve vhd child.vhd --run 'nbdinfo --map "$uri"' >map
 assert_grep '^ *0 +41943040 +3 +hole,zero$' map

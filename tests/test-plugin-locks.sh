@@ -37,9 +37,9 @@ start_nbdkit writer vhd file=a.vhd
 # No client yet: readers are welcome.
 qemu_read a.vhd >out || { cat out; fail 'qemu cannot read beside a reader'; }
 hold_open writer
-assert_fails nbdkit -U - vhd a.vhd --run true
+assert_fails serve vhd a.vhd --run true
 assert_grep 'a.vhd' stderr
-assert_fails nbdkit -r -U - vhd a.vhd --run true
+assert_fails serve -r vhd a.vhd --run true
 if qemu_write a.vhd >out; then fail 'qemu wrote to an image in use'; fi
 assert_grep 'lock' out
 if qemu_read a.vhd >out; then fail 'qemu read an image that changes'; fi
@@ -82,7 +82,7 @@ stop_nbdkit sister
 # Without locks.
 start_nbdkit writer vhd file=a.vhd lock=false
 hold_open writer
-assert_equal "$(nbdkit -r -U - vhd a.vhd --run 'nbdinfo --size "$uri"')" 8388608
+assert_equal "$(serve -r vhd a.vhd --run 'nbdinfo --size "$uri"')" 8388608
 let_go
 stop_nbdkit writer
 check_clean a.vhd child.vhd sister.vhd

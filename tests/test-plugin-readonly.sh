@@ -11,21 +11,21 @@ requires_nbd_python
 cd "$tmp"
 base_image base.vhd
 child_image middle.vhd base.vhd
-nbdkit -U - vhd middle.vhd --run "nbdsh -u \"\$uri\" -c 'h.zero(9 << 20, 5)'"
+serve vhd middle.vhd --run "nbdsh -u \"\$uri\" -c 'h.zero(9 << 20, 5)'"
 child_image child.vhd middle.vhd
 state_of *.vhd >before
 
 use='nbdinfo "$uri" && nbdinfo --map "$uri" && nbdcopy "$uri" null:'
-nbdkit -r -U - vhd child.vhd --run "$use" >out
-nbdkit -U - vhd child.vhd mode=ro --run "$use" >out
-nbdkit -U - --filter=cow vhd child.vhd --run "$use" >out
-nbdkit -U - vhd child.vhd --run "$use" >out
+serve -r vhd child.vhd --run "$use" >out
+serve vhd child.vhd mode=ro --run "$use" >out
+serve --filter=cow vhd child.vhd --run "$use" >out
+serve vhd child.vhd --run "$use" >out
 state_of *.vhd | diff before - || fail 'a file was changed'
 
 # A write is refused, and refused by the protocol.
 for how in '-r' 'mode=ro'; do
     case $how in -*) set -- $how vhd ;; *) set -- vhd $how ;; esac
-    nbdkit -U - "$@" child.vhd --run 'nbdsh -u "$uri" -c "
+    serve "$@" child.vhd --run 'nbdsh -u "$uri" -c "
 h.set_strict_mode(0)
 assert h.is_read_only()
 for f in (lambda: h.pwrite(b\"x\", 0), lambda: h.zero(512, 0),

@@ -20,7 +20,7 @@ child_image orphan.vhd good.vhd
 mv good.vhd elsewhere.vhd
 
 for f in nothing directory fifo empty zeroes text short.vhd orphan.vhd; do
-    assert_fails timeout 20 nbdkit -U - vhd "$f" --run true
+    assert_fails timeout 20 serve vhd "$f" --run true
     assert_grep "$f" stderr
 done
 # Every place where the parent was looked for is named.
@@ -30,6 +30,6 @@ assert_grep 'good\.vhd' stderr
 mkdir parents
 mv elsewhere.vhd parents/good.vhd
 for how in parent=parents/good.vhd search=parents; do
-    assert_equal "$(nbdkit -U - vhd orphan.vhd $how \
+    assert_equal "$(serve vhd orphan.vhd $how \
                         --run 'nbdinfo --size "$uri"')" 4194304
 done

@@ -8,7 +8,7 @@ set -e
 requires_plugin
 requires_nbd_python
 requires_root
-requires as_nobody true
+requires "${as_nobody[@]}" nbdkit --dump-plugin vhd
 
 mkdir "$tmp/open"
 cd "$tmp/open"
@@ -17,7 +17,7 @@ chown -R 65534:65534 .
 chmod 755 "$tmp" .
 chmod 444 a.vhd
 
-as_nobody nbdkit -v -f -U server.sock -P server.pid vhd file=a.vhd \
+"${as_nobody[@]}" nbdkit -v -f -U server.sock -P server.pid vhd file=a.vhd \
     </dev/null >"$tmp/server.log" 2>&1 &
 pid=$!
 cleanup_fn kill $pid
@@ -45,7 +45,8 @@ third = connect()
 third.pwrite(b'HELLO', 0)
 assert first.pread(5, 0) == b'HELLO'
 END
+cleanup_commands=()
 kill $pid
-wait $pid
+wait $pid || fail "nbdkit ended with status $?"
 check_clean a.vhd
 assert_grep 'read-only' "$tmp/server.log"

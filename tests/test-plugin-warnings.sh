@@ -10,7 +10,7 @@ requires_plugin
 cd "$tmp"
 base_image base.vhd 6M
 child_image child.vhd base.vhd
-nbdkit -U - vhd child.vhd --run 'nbdinfo --size "$uri"' >out 2>quiet.log
+serve vhd child.vhd --run 'nbdinfo --size "$uri"' >out 2>quiet.log
 [ ! -s quiet.log ] || fail 'a healthy image gives warnings'
 
 # The trailing footer is damaged: the copy at the start still serves.
@@ -19,7 +19,7 @@ import os, sys, vhd
 vhd.patch(sys.argv[1], -512 + 100, b'damaged')
 END
 before=$(sha256sum <base.vhd)
-nbdkit -U - vhd child.vhd --run 'nbdinfo --size "$uri"' >out 2>warnings.log
+serve vhd child.vhd --run 'nbdinfo --size "$uri"' >out 2>warnings.log
 assert_equal "$(cat out)" 6291456
 assert_grep 'warning: .*base\.vhd: .*footer' warnings.log
 assert_equal "$(sha256sum <base.vhd)" "$before" 'the parent'

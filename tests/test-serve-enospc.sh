@@ -21,7 +21,7 @@ for image in child dynamic; do
     if [ $image = child ]; then
         child_image small/child.vhd base.vhd
         original=$tmp/original.raw
-        nbdkit -r -U - vhd base.vhd --run "nbdcopy \"\$uri\" $original"
+        serve -r vhd base.vhd --run "nbdcopy \"\$uri\" $original"
     else
         vhdkit create --block-size 512K small/dynamic.vhd 48M
         original=
@@ -30,7 +30,7 @@ for image in child dynamic; do
     start_nbdkit server vhd file=small/$image.vhd
     python3 "$clients/full.py" "$(uri server)" small/ballast model $original
     stop_nbdkit server
-    nbdkit -r -U - vhd small/$image.vhd --run 'nbdcopy "$uri" out.raw'
+    serve -r vhd small/$image.vhd --run 'nbdcopy "$uri" out.raw'
     cmp model out.raw || fail "$image: acknowledged data is lost"
     check_clean small/$image.vhd
     rm out.raw model

@@ -14,6 +14,6 @@ child_image child.vhd base.vhd
 start_nbdkit server --filter=delay vhd file=child.vhd rdelay=2ms wdelay=3ms
 load "$(uri server)" --connections 4 --ops 150 --save model
 stop_nbdkit server
-nbdkit -r -U - vhd child.vhd --run 'nbdcopy "$uri" out.raw'
+serve -r vhd child.vhd --run 'nbdcopy "$uri" out.raw'
 cmp model out.raw || fail 'other data after reopening'
 check_clean child.vhd

@@ -29,13 +29,13 @@ through ()
     load "$(uri server)" --connections 2 --ops 150 --save model ||
         fail "through ${filters[*]} ${params[*]}"
     stop_nbdkit server
-    nbdkit -r -U - vhd child.vhd --run 'nbdcopy "$uri" out.raw'
+    serve -r vhd child.vhd --run 'nbdcopy "$uri" out.raw'
     cmp model out.raw ||
         fail "other data after ${filters[*]} ${params[*]}"
     check_clean child.vhd
 }
 
-through blocksize -- blocksize-minblock=4096 blocksize-maxdata=8192
+through blocksize -- minblock=4096 maxdata=8192
 through cache
 through cache -- cache=writethrough
 through cacheextents

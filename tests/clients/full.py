@@ -38,14 +38,19 @@ def write(offset, data):
     return True
 
 
-def unchanged(offset, length):
-    """A write that failed may be there in part, sector by sector, but leaves
-    all around it alone."""
-    lo, hi = max(0, offset - 65536), min(size, offset + length + 65536)
+def partly(offset, data):
+    """A write that failed may be there in part, block by block; all around it
+    is left alone."""
+    lo, hi = max(0, offset - 65536), min(size, offset + len(data) + 65536)
     found = h.pread(hi - lo, lo)
-    a, b = offset - lo, offset - lo + length
+    a, b = offset - lo, offset - lo + len(data)
     assert found[:a] == model[lo:offset], 'before a failed write'
-    assert found[b:] == model[offset + length:hi], 'after a failed write'
+    assert found[b:] == model[lo + b:hi], 'after a failed write'
+    for i in range(len(data)):
+        if found[a + i] not in (data[i], model[offset + i]):
+            raise SystemExit('a failed write left something else at %d'
+                             % (offset + i))
+    model[lo:hi] = found
 
 
 for attempt in range(3000):
@@ -53,7 +58,7 @@ for attempt in range(3000):
     data = rnd.randbytes(rnd.choice((512, 4096, 5000, 65536)))
     if not write(offset, data):
         failed.append((offset, data))
-        unchanged(offset, len(data))
+        partly(offset, data)
         if len(failed) >= 40:
             break
 else:

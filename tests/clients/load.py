@@ -1,14 +1,13 @@
 """Random requests over several connections, compared with a model in memory.
 
   load.py URI [--ops N] [--connections N] [--seed N] [--max BYTES]
-              [--sectors] [--no-discard] [--model FILE] [--save FILE]
+              [--sectors] [--model FILE] [--save FILE]
 
 All connections work on the whole disk at once, but each on stretches of its
 own, so that they meet in the same blocks of an image and never in the same
 sector.  At the end the whole disk is read and compared.
 
 --sectors: offsets and lengths are multiples of 512.
---no-discard: no zero and no trim.
 --model: what the disk holds now is in FILE; without it the disk is read.
 --save: write what the disk must hold at the end to FILE.
 """
@@ -80,8 +79,10 @@ class Worker(threading.Thread):
 
     def run(self):
         kinds = [self.write] * 5 + [self.read] * 5
-        if not self.args.no_discard:
-            kinds += [self.zero, self.trim]
+        if self.h.can_zero():
+            kinds.append(self.zero)
+        if self.h.can_trim():
+            kinds.append(self.trim)
         try:
             for _ in range(self.args.ops):
                 at = self.place()
@@ -123,7 +124,6 @@ def main():
     p.add_argument('--seed', type=int, default=1)
     p.add_argument('--max', type=int, default=16384)
     p.add_argument('--sectors', action='store_true')
-    p.add_argument('--no-discard', action='store_true')
     p.add_argument('--model')
     p.add_argument('--save')
     args = p.parse_args()
