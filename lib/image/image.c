@@ -103,7 +103,7 @@ open_dynamic (struct image *i, const struct image_options *o)
 static int
 report_state (struct image *i, struct report *r)
 {
-  if (i->footer.saved_state == 0)
+  if (i->footer.saved_state == 0 || i->inspect)  /* check says it itself */
     return 0;
   return report (r, VHDKIT_SEVERITY_WARNING, VHDKIT_ERR_WRONG_STATE,
                  "footer, saved state", i->data_end, "0",
