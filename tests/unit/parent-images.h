@@ -58,9 +58,12 @@ count_descriptors (void)
 static inline int
 setup (void **state)
 {
-  char template[] = "/tmp/test-parents-XXXXXX";
+  const char *tmp = getenv ("TMPDIR");
+  char template[PATH_MAX];
 
   (void) state;
+  snprintf (template, sizeof template, "%s/test-parents-XXXXXX",
+            tmp ? tmp : "/tmp");
   assert_non_null (mkdtemp (template));
   assert_non_null (realpath (template, folder));
   assert_int_equal (chdir (folder), 0);

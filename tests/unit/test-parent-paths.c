@@ -31,6 +31,7 @@ check_path (const char *text, enum path_kind kind, const char *rest,
 static void
 relative_paths_of_all_writers (void **state)
 {
+  (void) state;
   check_path (".\\fat-parent.vhd", PATH_RELATIVE, "fat-parent.vhd",
               "fat-parent.vhd", "fat-parent.vhd");
   check_path (".\\..\\a\\b.vhd", PATH_RELATIVE, "../a/b.vhd", "../a/b.vhd",
@@ -46,6 +47,7 @@ relative_paths_of_all_writers (void **state)
 static void
 windows_absolute_paths (void **state)
 {
+  (void) state;
   check_path ("C:\\vm\\base.vhd", PATH_DRIVE, "vm/base.vhd", "vm/base.vhd",
               "base.vhd");
   check_path ("d:/vm/base.vhd", PATH_DRIVE, "vm/base.vhd", "vm/base.vhd",
@@ -60,6 +62,7 @@ windows_absolute_paths (void **state)
 static void
 unc_paths (void **state)
 {
+  (void) state;
   check_path ("\\\\server\\share\\d\\x.vhd", PATH_UNC, "server/share/d/x.vhd",
               "d/x.vhd", "x.vhd");
   check_path ("\\\\?\\UNC\\server\\share\\x.vhd", PATH_UNC,
@@ -69,6 +72,7 @@ unc_paths (void **state)
 static void
 posix_paths_keep_backslashes (void **state)
 {
+  (void) state;
   check_path ("/home/u/base.vhd", PATH_POSIX, "home/u/base.vhd",
               "home/u/base.vhd", "base.vhd");
   check_path ("/srv/a\\b/../c\\d.vhd", PATH_POSIX, "srv/c\\d.vhd",
@@ -86,6 +90,7 @@ text_that_names_no_file (void **state)
   struct stored_path p;
   size_t i;
 
+  (void) state;
   for (i = 0; i < sizeof texts / sizeof texts[0]; i++)
     assert_int_equal (stored_path_parse (texts[i], &p), 0);
 }
@@ -102,6 +107,7 @@ check_join (const char *folder, const char *rest, const char *expected)
 static void
 going_up_is_textual (void **state)
 {
+  (void) state;
   check_join ("/srv/vm", "b.vhd", "/srv/vm/b.vhd");
   check_join ("/srv/vm", "../b.vhd", "/srv/b.vhd");
   check_join ("/srv/vm/", "../../b.vhd", "/b.vhd");
@@ -127,6 +133,7 @@ check_url (const char *url, bool decode, const char *expected)
 static void
 urls (void **state)
 {
+  (void) state;
   check_url ("file://localhost/dir/p.vhd", true, "/dir/p.vhd");
   check_url ("FILE://LOCALHOST/dir/p.vhd", true, "/dir/p.vhd");
   check_url ("file:///dir/my%20p%2e.vhd", true, "/dir/my p..vhd");
@@ -193,6 +200,7 @@ candidates_come_in_order (void **state)
   };
   struct parent_search ps = NO_SEARCH;
 
+  (void) state;
   ps.explicit_parents = parents;
   ps.nr_explicit = 2;
   ps.search = search;
@@ -229,6 +237,7 @@ same_path_is_tried_once (void **state)
   };
   struct parent_search ps = NO_SEARCH;
 
+  (void) state;
   CHECK_LIST ("/no/vm/child.vhd", true, names, &ps, "W2ru /no/vm/b.vhd");
 }
 
@@ -242,6 +251,7 @@ windows_paths_hang_below_search_directories (void **state)
   };
   struct parent_search ps = NO_SEARCH;
 
+  (void) state;
   ps.search = search;
   ps.nr_search = 1;
   CHECK_LIST ("/no/vm/child.vhd", false, names, &ps,
@@ -260,6 +270,7 @@ tap_urls_are_literal_first (void **state)
   };
   struct parent_search ps = NO_SEARCH;
 
+  (void) state;
   CHECK_LIST ("/no/vm/c.vhd", true, names, &ps,
               "MacX /no/vm/a%20b.vhd", "MacX /no/vm/a b.vhd");
   CHECK_LIST ("/no/vm/c.vhd", false, names, &ps,
@@ -275,6 +286,7 @@ deprecated_locators_go_with_their_successors (void **state)
   };
   struct parent_search ps = NO_SEARCH;
 
+  (void) state;
   CHECK_LIST ("/no/vm/c.vhd", false, names, &ps,
               "Wi2r /no/vm/r.vhd", "Wi2k /abs/k.vhd", "Wi2k /no/vm/k.vhd");
 }
@@ -286,6 +298,7 @@ raw_prefix_means_a_raw_file (void **state)
   const struct stored_name names[] = { name (0, "base.img") };
   struct parent_search ps = NO_SEARCH;
 
+  (void) state;
   ps.explicit_parents = parents;
   ps.nr_explicit = 1;
   CHECK_LIST ("/srv/c.vhd", false, names, &ps,
@@ -301,6 +314,7 @@ locators_that_cannot_be_read_are_passed_over (void **state)
   };
   struct parent_search ps = NO_SEARCH;
 
+  (void) state;
   CHECK_LIST ("/no/c.vhd", false, names, &ps, "name /no/b.vhd");
 }
 
@@ -311,6 +325,7 @@ very_long_paths_are_no_trouble (void **state)
   char *text = malloc (3 * n + 2);
   struct stored_path p;
 
+  (void) state;
   for (i = 0; i < n; i++)
     memcpy (text + 3 * i, "..\\", 3);
   strcpy (text + 3 * n, "b");

@@ -27,6 +27,7 @@
 static void
 fifo_is_not_opened (void **state)
 {
+  (void) state;
   assert_int_equal (mkfifo ("p.vhd", 0600), 0);
   MAKE ("c.vhd", .parent_id = 1, .name = "p.vhd");
   expect_error ("c.vhd", NULL, VHDKIT_ERR_PARENT_NOT_FOUND,
@@ -36,6 +37,7 @@ fifo_is_not_opened (void **state)
 static void
 directory_is_no_parent (void **state)
 {
+  (void) state;
   make_folder ("p.vhd");
   MAKE ("c.vhd", .parent_id = 1, .name = "p.vhd");
   expect_error ("c.vhd", NULL, VHDKIT_ERR_PARENT_NOT_FOUND,
@@ -45,6 +47,7 @@ directory_is_no_parent (void **state)
 static void
 device_is_not_opened (void **state)
 {
+  (void) state;
   MAKE ("c.vhd", .parent_id = 1, .locator = { W2KU ("/dev/null") });
   expect_error ("c.vhd", NULL, VHDKIT_ERR_PARENT_NOT_FOUND,
                 "it is a device, which an image may not name");
@@ -62,6 +65,7 @@ block_device_only_if_the_operator_names_it (void **state)
   struct outcome o;
   struct stat st;
 
+  (void) state;
   if (stat ("/dev/loop0", &st) == -1 || !S_ISBLK (st.st_mode))
     skip ();
   MAKE ("c.vhd", .parent_id = 1, .locator = { W2KU ("/dev/loop0") });
@@ -76,6 +80,7 @@ block_device_only_if_the_operator_names_it (void **state)
 static void
 text_file_is_not_served (void **state)
 {
+  (void) state;
   MAKE ("c.vhd", .parent_id = 1, .locator = { W2KU ("/etc/passwd") });
   expect_error ("c.vhd", NULL, VHDKIT_ERR_CHAIN_ERROR, "/etc/passwd");
   /* A raw parent, says the image: only the operator may. */
@@ -90,6 +95,7 @@ text_file_is_not_served (void **state)
 static void
 image_that_is_its_own_parent (void **state)
 {
+  (void) state;
   MAKE ("c.vhd", .id = 1, .parent_id = 1, .name = "c.vhd");
   expect_error ("c.vhd", NULL, VHDKIT_ERR_CHAIN_CYCLE, AT ("c.vhd"));
   /* With another id it is only not the parent. */
@@ -103,6 +109,7 @@ own_name_does_not_hide_the_parent (void **state)
   const char *search[] = { "s" };
   struct parent_search ps = { .search = search, .nr_search = 1 };
 
+  (void) state;
   make_folder ("s");
   make_base ("s/disk.vhd", 1);
   MAKE ("disk.vhd", .id = 2, .parent_id = 1, .name = "disk.vhd");
@@ -112,6 +119,7 @@ own_name_does_not_hide_the_parent (void **state)
 static void
 links_to_the_child_are_the_child (void **state)
 {
+  (void) state;
   MAKE ("c.vhd", .id = 1, .parent_id = 1, .name = "hard.vhd");
   assert_int_equal (link ("c.vhd", "hard.vhd"), 0);
   expect_error ("c.vhd", NULL, VHDKIT_ERR_CHAIN_CYCLE, AT ("hard.vhd"));
@@ -128,6 +136,7 @@ ignoring_ids_does_not_allow_cycles (void **state)
   struct parent_search ps = { .explicit_parents = parents, .nr_explicit = 1,
                               .ignore_id = true };
 
+  (void) state;
   MAKE ("c.vhd", .id = 1, .parent_id = 2, .name = "c.vhd");
   expect_error ("c.vhd", &ps, VHDKIT_ERR_CHAIN_CYCLE, "c.vhd");
 }
@@ -141,6 +150,7 @@ two_images_that_name_each_other (void **state)
   struct vhdkit_candidate *c;
   size_t n;
 
+  (void) state;
   MAKE ("a.vhd", .id = 1, .parent_id = 2, .name = "b.vhd");
   MAKE ("b.vhd", .id = 2, .parent_id = 1, .name = "a.vhd");
   a = open_child ("a.vhd");
@@ -170,6 +180,7 @@ control_characters_do_not_reach_messages (void **state)
   struct image *i;
   size_t n, k;
 
+  (void) state;
   MAKE ("c.vhd", .parent_id = 1, .name = "a\nb.vhd",
         .locator = { W2RU (".\\x\033[2Jy\r\n.vhd") });
   o = find_parent ("c.vhd", NULL);
@@ -202,6 +213,7 @@ unpaired_surrogate_makes_a_locator_unusable (void **state)
   struct image *i;
   size_t n;
 
+  (void) state;
   MAKE ("c.vhd", .parent_id = 1, .name = "p.vhd",
         .locator = { { VHD_PLATFORM_W2RU, "a\0\0\xd8" "b\0", 6 } });
   i = open_child ("c.vhd");
@@ -222,6 +234,7 @@ unpaired_surrogate_in_the_header_name (void **state)
 {
   uint8_t name[512] = { 0xdc, 0x00, 0x00, 'x' };
 
+  (void) state;
   make_base ("p.vhd", 1);
   MAKE ("c.vhd", .parent_id = 1, .raw_name = name,
         .locator = { W2RU ("p.vhd") });
@@ -234,6 +247,7 @@ header_name_without_terminator (void **state)
   uint8_t name[512];
   size_t i;
 
+  (void) state;
   for (i = 0; i < 256; i++) {
     name[2 * i] = 0;
     name[2 * i + 1] = 'x';
@@ -246,6 +260,7 @@ header_name_without_terminator (void **state)
 static void
 embedded_nul_ends_the_text (void **state)
 {
+  (void) state;
   make_base ("p.vhd", 1);
   MAKE ("c.vhd", .parent_id = 1, .locator = {
         { VHD_PLATFORM_W2RU, "p\0.\0v\0h\0d\0\0\0x\0y\0", 16 } });
@@ -260,6 +275,7 @@ eight_locators_of_64_kib (void **state)
   struct outcome o;
   size_t i;
 
+  (void) state;
   for (i = 0; i + 6 <= sizeof dots; i += 6)
     memcpy (dots + i, ".\0.\0\\\0", 6);
   for (i = 0; i < sizeof letters; i += 2)
@@ -282,6 +298,7 @@ eight_locators_of_64_kib (void **state)
 static void
 url_with_an_encoded_nul (void **state)
 {
+  (void) state;
   make_base ("p.vhd", 1);
   MAKE ("c.vhd", .parent_id = 1, .locator = { MACX ("file://p.vhd%00.txt") });
   expect_error ("c.vhd", NULL, VHDKIT_ERR_PARENT_NOT_FOUND, "p.vhd%00.txt");
@@ -304,6 +321,7 @@ confined_parent_beneath_the_directory (void **state)
 {
   struct parent_search ps;
 
+  (void) state;
   make_folder ("jail");
   make_folder ("jail/a");
   make_folder ("jail/b");
@@ -325,6 +343,7 @@ confined_without_a_directory_means_that_of_the_child (void **state)
 {
   struct parent_search ps = { .confine = true };
 
+  (void) state;
   make_folder ("jail");
   make_base ("jail/p.vhd", 1);
   make_base ("p.vhd", 1);
@@ -338,6 +357,7 @@ confined_parent_elsewhere_is_refused (void **state)
   struct parent_search ps;
   struct outcome o;
 
+  (void) state;
   make_folder ("jail");
   make_folder ("jail-2");
   make_base ("p.vhd", 1);
@@ -364,6 +384,7 @@ confined_links_may_not_lead_out (void **state)
   struct parent_search ps;
   struct outcome o;
 
+  (void) state;
   make_folder ("jail");
   make_folder ("out");
   make_base ("out/p.vhd", 1);
@@ -389,6 +410,7 @@ confined_links_may_lead_about_inside (void **state)
 {
   struct parent_search ps;
 
+  (void) state;
   make_folder ("jail");
   make_folder ("jail/b");
   make_base ("jail/b/p.vhd", 1);
@@ -408,6 +430,7 @@ confined_search_directory_is_allowed_too (void **state)
   struct parent_search ps;
   struct outcome o;
 
+  (void) state;
   make_folder ("jail");
   make_folder ("bases");
   make_base ("bases/p.vhd", 1);
@@ -435,6 +458,7 @@ confined_directory_named_by_a_link (void **state)
 {
   struct parent_search ps;
 
+  (void) state;
   make_folder ("jail");
   make_base ("jail/p.vhd", 1);
   assert_int_equal (symlink ("jail", "link"), 0);
@@ -450,6 +474,7 @@ confinement_does_not_bind_the_operator (void **state)
   const char *parents[] = { NULL };
   struct parent_search ps;
 
+  (void) state;
   make_folder ("jail");
   make_base ("p.vhd", 1);
   MAKE ("jail/c.vhd", .parent_id = 1, .name = "q.vhd");
@@ -465,6 +490,7 @@ confined_fifo_is_not_opened (void **state)
 {
   struct parent_search ps;
 
+  (void) state;
   make_folder ("jail");
   assert_int_equal (mkfifo ("jail/p.vhd", 0600), 0);
   MAKE ("jail/c.vhd", .parent_id = 1, .name = "p.vhd");

@@ -29,6 +29,7 @@ locators_are_decoded (void **state)
   struct image *i;
   size_t n;
 
+  (void) state;
   MAKE ("c.vhd", .parent_id = 1, .name = "gr\303\266\303\237e.vhd",
         .locator = { W2KU ("C:\\d\\p.vhd"), W2RU (".\\p.vhd"),
                      MACX ("file:///p.vhd"),
@@ -62,6 +63,7 @@ dynamic_image_has_no_locators (void **state)
   struct image *i;
   size_t n = 1;
 
+  (void) state;
   make_base ("p.vhd", 1);
   i = open_child ("p.vhd");
   assert_int_equal (parent_locators (i, &l, &n), 0);
@@ -77,6 +79,7 @@ dynamic_image_has_no_locators (void **state)
 static void
 relative_locator_leads_to_the_parent (void **state)
 {
+  (void) state;
   make_folder ("base");
   make_folder ("vm");
   make_base ("base/p.vhd", 1);
@@ -92,6 +95,7 @@ folder_is_that_of_the_real_file_then_as_named (void **state)
 {
   struct outcome o;
 
+  (void) state;
   make_folder ("real");
   make_folder ("links");
   make_base ("real/p.vhd", 1);
@@ -110,6 +114,7 @@ folder_is_that_of_the_real_file_then_as_named (void **state)
 static void
 virtualbox_stores_posix_paths (void **state)
 {
+  (void) state;
   make_folder ("a");
   make_base ("a/p.vhd", 1);
   MAKE ("c.vhd", .parent_id = 1, .locator = { W2KU (AT ("a/p.vhd")) });
@@ -119,6 +124,7 @@ virtualbox_stores_posix_paths (void **state)
 static void
 tap_stores_relative_paths_in_w2ku (void **state)
 {
+  (void) state;
   make_folder ("a");
   make_base ("a/p.vhd", 1);
   MAKE ("c.vhd", .parent_id = 1, .locator = { W2KU (".\\a\\p.vhd") });
@@ -130,6 +136,7 @@ mac_url_is_percent_decoded (void **state)
 {
   char url[2 * PATH_MAX];
 
+  (void) state;
   make_folder ("my disks");
   make_base ("my disks/p.vhd", 1);
   snprintf (url, sizeof url, "file://localhost%s/my%%20disks/p.vhd", folder);
@@ -140,6 +147,7 @@ mac_url_is_percent_decoded (void **state)
 static void
 tap_url_is_literal_first (void **state)
 {
+  (void) state;
   make_base ("a%20b.vhd", 1);
   make_base ("a b.vhd", 1);
   MAKE ("c.vhd", .parent_id = 1, .creator = "tap",
@@ -152,6 +160,7 @@ tap_url_is_literal_first (void **state)
 static void
 header_name_is_looked_for_beside_the_child (void **state)
 {
+  (void) state;
   make_base ("p.vhd", 1);
   MAKE ("c.vhd", .parent_id = 1, .name = "C:\\Projects\\p.vhd");
   expect_parent ("c.vhd", NULL, AT ("p.vhd"));
@@ -160,6 +169,7 @@ header_name_is_looked_for_beside_the_child (void **state)
 static void
 base_name_of_a_locator_beside_the_child (void **state)
 {
+  (void) state;
   make_base ("p.vhd", 1);
   MAKE ("c.vhd", .parent_id = 1,
         .locator = { W2KU ("\\\\?\\UNC\\server\\share\\p.vhd") });
@@ -172,6 +182,7 @@ search_directories_come_last_in_their_order (void **state)
   const char *search[] = { "s1", "s2" };
   struct parent_search ps = { .search = search, .nr_search = 2 };
 
+  (void) state;
   make_folder ("s1");
   make_folder ("s2");
   make_base ("s2/p.vhd", 1);
@@ -190,6 +201,7 @@ windows_path_below_a_search_directory (void **state)
   const char *search[] = { folder };
   struct parent_search ps = { .search = search, .nr_search = 1 };
 
+  (void) state;
   make_folder ("vm");
   make_folder ("bases");
   make_base ("bases/p.vhd", 1);
@@ -207,6 +219,7 @@ explicit_parent_goes_first (void **state)
   const char *parents[] = { "copy.vhd" };
   struct parent_search ps = { .explicit_parents = parents, .nr_explicit = 1 };
 
+  (void) state;
   make_base ("p.vhd", 1);
   make_base ("copy.vhd", 1);
   MAKE ("c.vhd", .parent_id = 1, .name = "p.vhd");
@@ -220,6 +233,7 @@ explicit_parent_that_is_not_taken_is_reported (void **state)
   struct parent_search ps = { .explicit_parents = parents, .nr_explicit = 1 };
   struct outcome o;
 
+  (void) state;
   make_base ("p.vhd", 1);
   MAKE ("c.vhd", .parent_id = 1, .name = "p.vhd");
   o = find_parent ("c.vhd", &ps);
@@ -232,6 +246,7 @@ explicit_parent_that_is_not_taken_is_reported (void **state)
 static void
 another_case_is_found_if_it_is_the_only_one (void **state)
 {
+  (void) state;
   make_folder ("Disks");
   make_base ("Disks/Parent.VHD", 1);
   MAKE ("c.vhd", .parent_id = 1, .locator = { W2RU (".\\disks\\PARENT.vhd") });
@@ -245,6 +260,7 @@ another_case_is_found_if_it_is_the_only_one (void **state)
 static void
 exact_name_goes_before_another_case (void **state)
 {
+  (void) state;
   make_base ("P.vhd", 1);
   make_base ("p.vhd", 1);
   MAKE ("c.vhd", .parent_id = 1, .name = "p.vhd");
@@ -254,6 +270,7 @@ exact_name_goes_before_another_case (void **state)
 static void
 case_of_letters_beyond_ascii (void **state)
 {
+  (void) state;
   make_base ("GR\303\226SSE.vhd", 1);
   MAKE ("c.vhd", .parent_id = 1, .name = "gr\303\266sse.vhd");
   expect_parent ("c.vhd", NULL, AT ("GR\303\226SSE.vhd"));
@@ -266,6 +283,7 @@ every_path_tried_is_listed (void **state)
   struct parent_search ps = { .search = search, .nr_search = 1 };
   struct outcome o;
 
+  (void) state;
   MAKE ("c.vhd", .parent_id = 1, .name = "p.vhd",
         .locator = { W2RU (".\\sub\\q.vhd") });
   o = find_parent ("c.vhd", &ps);
@@ -295,6 +313,7 @@ another_id_goes_on_to_the_next (void **state)
   struct parent_search ps = { .search = search, .nr_search = 1 };
   struct outcome o;
 
+  (void) state;
   make_folder ("s");
   make_base ("p.vhd", 9);
   make_base ("s/p.vhd", 1);
@@ -309,6 +328,7 @@ another_id_goes_on_to_the_next (void **state)
 static void
 only_other_ids_is_a_mismatch (void **state)
 {
+  (void) state;
   make_base ("p.vhd", 9);
   MAKE ("c.vhd", .parent_id = 1, .name = "p.vhd");
   expect_error ("c.vhd", NULL, VHDKIT_ERR_PARENT_ID_MISMATCH,
@@ -321,6 +341,7 @@ ignored_id_is_a_warning (void **state)
   struct parent_search ps = { .ignore_id = true };
   struct outcome o;
 
+  (void) state;
   make_base ("p.vhd", 9);
   MAKE ("c.vhd", .parent_id = 1, .name = "p.vhd");
   o = find_parent ("c.vhd", &ps);
@@ -336,6 +357,7 @@ ignoring_ids_still_prefers_the_right_one (void **state)
   struct parent_search ps = { .search = search, .nr_search = 1,
                               .ignore_id = true };
 
+  (void) state;
   make_folder ("s");
   make_base ("p.vhd", 9);
   make_base ("s/p.vhd", 1);
@@ -350,6 +372,7 @@ ignoring_ids_still_prefers_the_right_one (void **state)
 static void
 fixed_and_differencing_parents (void **state)
 {
+  (void) state;
   MAKE ("f.vhd", .id = 1, .type = VHD_FIXED);
   MAKE ("d.vhd", .id = 2, .parent_id = 1, .name = "f.vhd");
   MAKE ("c.vhd", .id = 3, .parent_id = 2, .name = "d.vhd");
@@ -364,6 +387,7 @@ time_stamp_only_warns (void **state)
                                    { VHD_EPOCH + 1000, 0 } };
   struct outcome o;
 
+  (void) state;
   make_base ("p.vhd", 1);
   assert_int_equal (utimes ("p.vhd", then), 0);
   MAKE ("unrecorded.vhd", .parent_id = 1, .name = "p.vhd");
@@ -387,6 +411,7 @@ size_only_warns (void **state)
 {
   struct outcome o;
 
+  (void) state;
   MAKE ("p.vhd", .id = 1, .size = IMAGE_BYTES / 2);
   MAKE ("c.vhd", .parent_id = 1, .name = "p.vhd");
   o = find_parent ("c.vhd", NULL);
@@ -403,6 +428,7 @@ damaged_parent_with_the_right_id_ends_the_search (void **state)
   struct parent_search ps = { .search = search, .nr_search = 1 };
   int fd;
 
+  (void) state;
   make_folder ("s");
   make_base ("p.vhd", 1);
   make_base ("s/p.vhd", 1);
@@ -420,6 +446,7 @@ file_that_is_no_vhd_is_passed_over (void **state)
   const char *search[] = { "s" };
   struct parent_search ps = { .search = search, .nr_search = 1 };
 
+  (void) state;
   make_folder ("s");
   make_file ("p.vhd", "hello", 5);
   MAKE ("c.vhd", .parent_id = 1, .name = "p.vhd");
@@ -433,6 +460,7 @@ parent_that_may_not_be_read (void **state)
 {
   bool root = geteuid () == 0;
 
+  (void) state;
   make_base ("p.vhd", 1);
   assert_int_equal (chmod ("p.vhd", 0), 0);
   MAKE ("c.vhd", .parent_id = 1, .name = "p.vhd");
@@ -451,6 +479,7 @@ parent_in_use_by_a_writer (void **state)
   struct parent_search no_locks = { .lock = false };
   struct store *s;
 
+  (void) state;
   make_base ("p.vhd", 1);
   MAKE ("c.vhd", .parent_id = 1, .name = "p.vhd");
   s = store_open_file (AT_FDCWD, "p.vhd", true, false);
@@ -464,6 +493,7 @@ parent_in_use_by_a_writer (void **state)
 static void
 image_without_parent_is_the_wrong_type (void **state)
 {
+  (void) state;
   make_base ("p.vhd", 1);
   expect_error ("p.vhd", NULL, VHDKIT_ERR_WRONG_TYPE, "p.vhd");
 }
@@ -479,6 +509,7 @@ raw_parent_only_if_named (void **state)
   struct parent_search ps = { .explicit_parents = parents, .nr_explicit = 1 };
   struct outcome o;
 
+  (void) state;
   make_file ("base.img", "", 0);
   assert_int_equal (truncate ("base.img", IMAGE_BYTES), 0);
   MAKE ("c.vhd", .id = 1, .name = "base.img");
@@ -500,6 +531,7 @@ raw_parent_of_a_child_with_an_id_warns (void **state)
   struct parent_search ps = { .explicit_parents = parents, .nr_explicit = 1 };
   struct outcome o;
 
+  (void) state;
   make_file ("base.img", "", 0);
   assert_int_equal (truncate ("base.img", IMAGE_BYTES), 0);
   MAKE ("c.vhd", .parent_id = 1, .name = "base.vhd");
@@ -515,6 +547,7 @@ raw_parent_must_be_whole_sectors (void **state)
   const char *parents[] = { "raw:base.img" };
   struct parent_search ps = { .explicit_parents = parents, .nr_explicit = 1 };
 
+  (void) state;
   make_file ("base.img", "hello", 5);
   MAKE ("c.vhd", .id = 1, .name = "base.img");
   expect_error ("c.vhd", &ps, VHDKIT_ERR_CHAIN_ERROR, "5 bytes");
@@ -551,6 +584,7 @@ info_of_a_differencing_layer (void **state)
   const struct vhdkit_layer_info *i;
   struct stat st;
 
+  (void) state;
   MAKE ("p.vhd", .id = 1, .creator = "vp\n");
   MAKE ("c.vhd", .id = 2, .parent_id = 1, .name = "p.vhd",
         .parent_timestamp = 77);
@@ -596,6 +630,7 @@ info_of_a_raw_layer (void **state)
   struct vhdkit_disk d = { .layer = &layer, .nr_layers = 1 };
   const struct vhdkit_layer_info *i;
 
+  (void) state;
   make_file ("base.img", "", 0);
   assert_int_equal (truncate ("base.img", 1024), 0);
   layer.store = store_open_file (AT_FDCWD, "base.img", false, false);
