@@ -11,9 +11,9 @@ requires_nbd_python
 cd "$tmp"
 base_image base.vhd 4M
 child_image child.vhd base.vhd
-start_nbdkit server --filter=retry-request --filter=error vhd file=child.vhd \
-    error-rate=20% error=EIO retry-request-retries=50 retry-request-delay=0
-load "$(uri server)" --connections 2 --ops 200 --save model
+start_nbdkit server --filter=error vhd file=child.vhd \
+    error-rate=20% error=EIO
+load "$(uri server)" --retry --connections 2 --ops 200 --save model
 stop_nbdkit server
 serve -r vhd child.vhd --run 'nbdcopy "$uri" out.raw'
 cmp model out.raw || fail 'other data after reopening'

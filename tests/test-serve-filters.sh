@@ -26,7 +26,7 @@ through ()
     rm -f child.vhd
     child_image child.vhd base.vhd
     start_nbdkit server "${filters[@]}" vhd file=child.vhd "${params[@]}"
-    load "$(uri server)" --connections 2 --ops 150 --save model ||
+    load "$(uri server)" $trim --connections 2 --ops 150 --save model ||
         fail "through ${filters[*]} ${params[*]}"
     stop_nbdkit server
     serve -r vhd child.vhd --run 'nbdcopy "$uri" out.raw'
@@ -35,9 +35,10 @@ through ()
     check_clean child.vhd
 }
 
+# What trim leaves differs between filters; but under the cache filter it
+# leaves what the cache holds, until that is forgotten.
+trim=--any-trim
 through blocksize -- minblock=4096 maxdata=8192
-through cache
-through cache -- cache=writethrough
 through cacheextents
 through fua -- fuamode=force
 through fua -- fuamode=emulate
@@ -51,5 +52,8 @@ through readahead
 through retry
 through stats -- statsfile=stats
 through stats readahead log -- statsfile=stats logfile=log
+trim=--no-trim
+through cache
+through cache -- cache=writethrough
 [ -s stats ] && [ -s log ] || fail 'the stats or log filter saw nothing'
 sha256sum <base.vhd | cmp - base.sum || fail 'the parent was changed'
