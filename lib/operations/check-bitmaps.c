@@ -69,12 +69,42 @@ batmap_sum_ok (const uint8_t *map, size_t size, uint32_t version,
   return ~sum == stored;
 }
 
+static uint64_t
+batmap_header_at (const struct check_image *ci)
+{
+  return ci->header->table_offset
+    + round_up ((uint64_t) ci->header->table_entries * 4, SECTOR_SIZE);
+}
+
+/* From version 1.2 on XenServer relies on a batmap being there.  One that is
+ * there and wrong was told of when the image was opened. */
+static int
+check_batmap_exists (struct check_image *ci)
+{
+  const uint64_t at = batmap_header_at (ci);
+  const struct vhd_footer *f = ci->footer;
+  struct vhd_batmap_disk d;
+
+  if (!vhd_creator_is_tap (f) || image_has_batmap (ci->image)
+      || f->creator_major < 1
+      || (f->creator_major == 1 && f->creator_minor < 2)
+      || (range_within (at, sizeof d, ci->file_size)
+          && store_pread (ci->store, &d, sizeof d, at) == 0
+          && memcmp (d.cookie, VHD_BATMAP_COOKIE, sizeof d.cookie) == 0))
+    return 0;
+  return report (&ci->report, VHDKIT_SEVERITY_WARNING,
+                 VHDKIT_ERR_HEADER_CORRUPT, "batmap header", at,
+                 "\"" VHD_BATMAP_COOKIE "\"", "the creator says XenServer, "
+                 "whose tools will not write an image without a batmap; qemu "
+                 "overwrites it; the data does not depend on it",
+                 "no batmap");
+}
+
 static int
 load_batmap (struct bitmaps_check *b)
 {
   struct check_image *ci = b->ci;
-  const uint64_t at = ci->header->table_offset
-    + round_up ((uint64_t) ci->header->table_entries * 4, SECTOR_SIZE);
+  const uint64_t at = batmap_header_at (ci);
   const size_t size = round_up (div_round_up (ci->blocks, 8), SECTOR_SIZE);
   CLEANUP_FREE uint8_t *map = malloc (size);
   struct vhd_batmap_disk d;
@@ -224,7 +254,8 @@ check_bitmaps (struct check_image *ci)
   struct bitmaps_check b = { .ci = ci };
   int r = -1;
 
-  if (image_has_batmap (ci->image) && load_batmap (&b) == -1)
+  if (check_batmap_exists (ci) == -1
+      || (image_has_batmap (ci->image) && load_batmap (&b) == -1))
     return -1;
   if (ci->footer->type != VHD_DIFFERENCING && !b.batmap
       && !(ci->check->flags & VHDKIT_CHECK_DATA))

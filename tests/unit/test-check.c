@@ -862,6 +862,20 @@ a_batmap_with_a_wrong_sum (void **state)
                   "batmap, checksum", 0x818);
 }
 
+static void
+a_batmap_that_is_missing (void **state)
+{
+  uint8_t map[512] = { 0 };
+
+  (void) state;
+  make_dynamic ("d");
+  add_batmap (map, UINT32_MAX);
+  fill ("d", 0x800, 512, 0);
+  check ("d", 1);
+  assert_finding (0, VHDKIT_SEVERITY_WARNING, VHDKIT_ERR_HEADER_CORRUPT, "d",
+                  "batmap header", 0x800);
+}
+
 /*----------------------------------------------------------------------
  * Programs that ignore parents
  *--------------------------------------------------------------------*/
@@ -1102,6 +1116,7 @@ main (void)
     cmocka_unit_test (a_batmap_that_is_true),
     cmocka_unit_test (a_batmap_that_is_untrue),
     cmocka_unit_test (a_batmap_with_a_wrong_sum),
+    cmocka_unit_test (a_batmap_that_is_missing),
     cmocka_unit_test (a_block_in_the_manner_of_qemu),
     cmocka_unit_test (a_full_block_at_our_place),
     cmocka_unit_test (blocks_that_are_not_suspect),
