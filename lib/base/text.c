@@ -37,8 +37,7 @@ convert (const char *to, const char *from, const void *p, size_t size,
   }
   /* EINVAL is an incomplete sequence at the end, EILSEQ a wrong one: the same
    * to us. */
-  if (iconv (cd, &in, &in_left, &out, &out_left) == (size_t) -1 ||
-      in_left != 0)
+  if (iconv (cd, &in, &in_left, &out, &out_left) == (size_t) -1)
     err = EILSEQ;
   iconv_close (cd);
   if (err) {

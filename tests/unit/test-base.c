@@ -73,6 +73,12 @@ setting_an_error_keeps_errno (void **state)
   assert_int_equal (errno, EXDEV);
   error_prefix ("c");
   assert_int_equal (errno, EXDEV);
+  set_error (VHDKIT_ERR_IO, EIO, UNFORMATTABLE);
+  assert_int_equal (errno, EXDEV);
+  set_error_errno (EIO, UNFORMATTABLE);
+  assert_int_equal (errno, EXDEV);
+  error_prefix (UNFORMATTABLE);
+  assert_int_equal (errno, EXDEV);
   error_save (&saved);
   error_restore (&saved);
   assert_int_equal (errno, EXDEV);

@@ -399,7 +399,12 @@ table_has_a_largest_size (void **state)
   vhd_footer_init (&i.f, VHD_DYNAMIC, 2040 * GiB);
   vhd_header_init (&i.h, 2040 * GiB, 128 << 10, 0x600);
   assert_int_equal (decode_header (&i.h, &i.f, GiB, &i.s, &ret), 0);
-  vhd_header_init (&i.h, 2040 * GiB, 64 << 10, 0x600);
+  /* Exactly 64 MiB of table. */
+  vhd_footer_init (&i.f, VHD_DYNAMIC, 2048 * GiB);
+  vhd_header_init (&i.h, 2048 * GiB, 128 << 10, 0x600);
+  assert_int_equal (decode_header (&i.h, &i.f, GiB, &i.s, &ret), 0);
+  assert_int_equal (i.s.n, 0);
+  vhd_header_init (&i.h, 2048 * GiB, 64 << 10, 0x600);
   assert_int_equal (decode_header (&i.h, &i.f, GiB, &i.s, &ret), -1);
   assert_finding (&i.s, 0, ERROR, INVALID_BLOCK_SIZE,
                   "dynamic header, block size", 512 + 0x20);
@@ -441,6 +446,8 @@ payloads_must_be_paths_in_the_file (void **state)
     assert_int_equal (i.s.n, 1);
     assert_finding (&i.s, 0, ERROR, HEADER_CORRUPT,
                     "dynamic header, parent locator 6", LOCATOR_AT (6));
+    assert_int_equal (n < 2, strcmp (i.s.f[0].expected, "a path of at most "
+                                     "65536 bytes") == 0);
   }
 }
 

@@ -70,6 +70,8 @@ text_that_is_no_id_is_refused (void **state)
     "{36164ff8-9ecd-4190-a69e-dcc2380e416a",
     "36164ff8-9ecd-4190-a69e-dcc2380e416a}",
     "(36164ff8-9ecd-4190-a69e-dcc2380e416a)",
+    "(36164ff8-9ecd-4190-a69e-dcc2380e416a}",
+    "{36164ff8-9ecd-4190-a69e-dcc2380e416a)",
     "36164ff89ecd-4190-a69e-dcc2380e416a-",
     "36164ff8-9ecd-4190-a69e-dcc2380e416g",
     "36164ff8-9ecd-4190-a69e-dcc2380e416a0",
