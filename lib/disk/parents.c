@@ -159,13 +159,16 @@ unusable (struct hunt *h, size_t i, const struct find *f, bool right_id)
 {
   enum vhdkit_error code = vhdkit_get_error_code ();
   CLEANUP_FREE char *inner = text_printable (vhdkit_get_error ());
+  bool meant_raw = code == VHDKIT_ERR_FORMAT_UNKNOWN &&
+    h->paths.p[i].is_explicit;
 
   if (inner == NULL || code == VHDKIT_ERR_NO_MEMORY)
     return STOP;
   if (set_outcome (h, i, inner) == STOP)
     return STOP;
   set_error (code, vhdkit_get_errno (),
-             "%s: its parent %s cannot be used: %s", h->name, f->shown, inner);
+             "%s: its parent %s cannot be used: %s%s", h->name, f->shown,
+             inner, meant_raw ? "; if it is a raw file, say raw:FILE" : "");
   if (code == VHDKIT_ERR_SHARING_VIOLATION && right_id)
     return STOP;
   error_recode (VHDKIT_ERR_CHAIN_ERROR, EIO);
