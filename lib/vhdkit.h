@@ -376,8 +376,11 @@ struct vhdkit_check_result {
 
 /* Examine an image and its whole chain, read-only, and report every finding.
  * Returns 0 when the examination could be made, whatever it found; -1 when it
- * could not (no such file, no permission, not a VHD at all).  opts as for
- * vhdkit_open (its on_finding gets the findings). */
+ * could not (no such file, no permission, locked by a writer, not a VHD at
+ * all).  flags as for vhdkit_open, and VHDKIT_CHECK_DATA; opts as for
+ * vhdkit_open (its on_finding gets the findings; returning non-zero ends the
+ * check with what it has).  Of a great many findings of one kind the first
+ * hundred are told one by one, the rest by one more; the counts have all. */
 extern int vhdkit_check (const char *path, uint32_t flags,
                          const struct vhdkit_open_options *opts,
                          struct vhdkit_check_result *ret_result);
@@ -410,7 +413,11 @@ struct vhdkit_create_options {
 /* Make a new image at path, which must not exist; on failure nothing is left
  * there.  The image is durable when the call returns.
  * Errors: EXISTS, SIZE_TOO_SMALL, SIZE_TOO_LARGE, INVALID_PARAMETER,
- * PATH_NOT_FOUND, FILE_NOT_FOUND (parent), DISK_FULL, ACCESS_DENIED, IO. */
+ * PATH_NOT_FOUND, INVALID_NAME, DISK_FULL, FILE_TOO_LARGE_FOR_FS,
+ * ACCESS_DENIED, NO_MEMORY, IO; and of the parent: FILE_NOT_FOUND,
+ * PARENT_ACCESS_DENIED, SHARING_VIOLATION (open for writing), CHAIN_ERROR (not
+ * an image, or a damaged one), WRONG_STATE (without an id), INVALID_SIZE (raw,
+ * not a multiple of 512), INVALID_NAME, NAME_TOO_LONG (cannot be recorded). */
 extern int vhdkit_create_image (const char *path,
                                 const struct vhdkit_create_options *opts);
 

@@ -227,9 +227,10 @@ tell (const struct foreign *f, bool aligned)
             aligned ?
             "right if the guest zeroed or discarded it, wrong if a program "
             "wrote to this image that ignores differencing (as qemu does)" :
-            "written by a program that ignores differencing (qemu): its place "
-            "and its bitmap are in that manner; the parents still have the "
-            "data, compare before trusting this block");
+            "place and bitmap are in the manner of a program that ignores "
+            "differencing (qemu); unless a guest zeroed so much, data is lost "
+            "from view that the parents still have: compare before trusting "
+            "this block");
   return report (&f->ci->report,
                  aligned ? VHDKIT_SEVERITY_NOTE : VHDKIT_SEVERITY_WARNING,
                  VHDKIT_ERR_BITMAP_MISMATCH, structure,

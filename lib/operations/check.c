@@ -207,8 +207,9 @@ op_check (const char *path, uint32_t flags,
   o.on_finding = check_receive;
   o.opaque = &c;
 
-  r = disk_open (path, VHDKIT_ACCESS_READ,
-                 (flags & ~VHDKIT_CHECK_DATA) | VHDKIT_OPEN_INSPECT, &o,
+  /* The whole image, whatever part of it a geometry would show. */
+  flags &= ~(VHDKIT_CHECK_DATA | VHDKIT_OPEN_SIZE_CHS);
+  r = disk_open (path, VHDKIT_ACCESS_READ, flags | VHDKIT_OPEN_INSPECT, &o,
                  &c.disk);
   if (r == -1)
     r = open_failed (&c, path);

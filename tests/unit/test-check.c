@@ -367,6 +367,21 @@ good_chains_are_clean (void **state)
   check_flags ("c2", VHDKIT_OPEN_NO_PARENTS, 0);
 }
 
+/* Blocks that a geometry leaves out belong to the image all the same. */
+static void
+the_geometry_hides_nothing (void **state)
+{
+  struct vhd_footer f;
+
+  (void) state;
+  make_dynamic ("d");
+  f = get_footer ("d");
+  f.cylinders = 10;
+  set_footer ("d", &f);
+  check_flags ("d", VHDKIT_OPEN_SIZE_CHS, 0);
+  assert_int_equal (result.blocks_total, 32);
+}
+
 /* The 2040 GiB image of the requirement, its 10,000 blocks in odd order. */
 static void
 many_blocks_take_less_than_a_second (void **state)
@@ -408,6 +423,24 @@ what_is_no_image_cannot_be_checked (void **state)
   assert_int_equal (try_check ("d", 0), -1);
   assert_last_error (VHDKIT_ERR_FORMAT_UNKNOWN, "not a VHD");
   assert_int_equal (try_check ("", 0), -1);     /* a folder */
+}
+
+/* Nothing is wrong with an image in use, but it changes under our hands. */
+static void
+what_is_being_written_cannot_be_checked (void **state)
+{
+  vhdkit_disk *disk;
+
+  (void) state;
+  make_chain ("c");
+  assert_ok (vhdkit_open (temp_path ("base.vhd"), VHDKIT_ACCESS_ATTACH_RW, 0,
+                          NULL, &disk));
+  assert_int_equal (try_check ("base.vhd", 0), -1);
+  assert_last_error (VHDKIT_ERR_SHARING_VIOLATION, "base.vhd");
+  assert_int_equal (try_check ("c", 0), -1);
+  assert_last_error (VHDKIT_ERR_SHARING_VIOLATION, "base.vhd");
+  assert_ok (vhdkit_close (disk));
+  assert_ok (try_check ("c", 0));
 }
 
 static void
@@ -1089,8 +1122,10 @@ main (void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (good_images_are_clean),
     cmocka_unit_test (good_chains_are_clean),
+    cmocka_unit_test (the_geometry_hides_nothing),
     cmocka_unit_test (many_blocks_take_less_than_a_second),
     cmocka_unit_test (what_is_no_image_cannot_be_checked),
+    cmocka_unit_test (what_is_being_written_cannot_be_checked),
     cmocka_unit_test (arguments_are_checked),
     cmocka_unit_test (the_caller_can_end_it),
     cmocka_unit_test (no_receiver_is_needed),

@@ -535,6 +535,7 @@ unusable_parents_are_refused (void **state)
   struct vhdkit_create_options o = options (VHDKIT_TYPE_DIFFERENCING, 0);
   struct vhd_footer f;
   struct vhd_footer_disk d;
+  vhdkit_disk *disk;
 
   (void) state;
   unlink (temp_path ("c"));
@@ -543,6 +544,13 @@ unusable_parents_are_refused (void **state)
   write_at ("garbage", 0, "this is not an image", 20);
   set_parent (&o, "garbage");
   assert_refused ("c", &o, VHDKIT_ERR_CHAIN_ERROR);
+
+  create ("busy.vhd", VHDKIT_TYPE_DYNAMIC, 4 * MiB);
+  assert_ok (vhdkit_open (temp_path ("busy.vhd"), VHDKIT_ACCESS_ATTACH_RW, 0,
+                          NULL, &disk));
+  set_parent (&o, "busy.vhd");
+  assert_refused ("c", &o, VHDKIT_ERR_SHARING_VIOLATION);
+  assert_ok (vhdkit_close (disk));
 
   create ("noid.vhd", VHDKIT_TYPE_FIXED, 4 * MiB);
   f = footer_at ("noid.vhd", 4 * MiB);
