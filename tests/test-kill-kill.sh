@@ -22,7 +22,7 @@ for image in child dynamic; do
         original=
     fi
     : >journal
-    for round in {1..8}; do
+    for round in {1..6}; do
         start_nbdkit server vhd file=$image.vhd commit-interval=$((round % 2))
         python3 "$clients/stamp.py" write "$(uri server)" journal $round &
         writer=$!

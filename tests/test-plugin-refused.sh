@@ -20,7 +20,7 @@ child_image orphan.vhd good.vhd
 mv good.vhd elsewhere.vhd
 
 for f in nothing directory fifo empty zeroes text short.vhd orphan.vhd; do
-    assert_fails timeout 20 serve vhd "$f" --run true
+    assert_fails timeout 20 nbdkit -U - vhd "$f" --run true
     assert_grep "$f" stderr
 done
 # Every place where the parent was looked for is named.

@@ -4,9 +4,10 @@
   stamp.py verify URI JOURNAL [FILE] compare the disk with the journal; FILE
                                      is what it held at first (else zeroes)
 
-Each write fills sectors with the number of the write.  The journal has a line
-before each write is sent ("w NUMBER OFFSET LENGTH"), after its answer ("d
-NUMBER"), before and after each flush ("f", "F").  A sector must hold the last
+Each write fills sectors with the number of the write; some are zeroes instead,
+or a trim.  The journal has a line before each is sent ("w NUMBER SECTOR COUNT
+KIND"), after its answer ("d NUMBER FUA"), before and after each flush ("f",
+"F"), and when a new server was started ("r").  A sector must hold the last
 write that was answered before a flush was sent that was answered, or a later
 one that was sent; so the journal itself need not survive anything but the
 server's end.
@@ -20,7 +21,20 @@ import nbd
 
 SECTOR = 512
 MAX_SECTORS = 64
+MAX_FREED = 8192            # of zeroes and trims: whole blocks are freed
 ORIGINAL = 0                # no write has this number
+
+
+def request(h, rnd, number, first, count, kind):
+    flags = nbd.CMD_FLAG_FUA if rnd.randrange(50) == 0 else 0
+    offset, length = first * SECTOR, count * SECTOR
+    if kind == 'write':
+        h.pwrite(content(number) * count, offset, flags)
+    elif kind == 'zero':
+        h.zero(length, offset, flags)
+    else:
+        h.trim(length, offset, flags)
+    return flags
 
 
 def content(number):
@@ -38,11 +52,14 @@ def write(uri, journal, round_number):
         try:
             while True:
                 number += 1
+                kind = rnd.choice(['write'] * 8 + ['zero', 'trim'])
+                most = MAX_SECTORS
+                if kind != 'write' and rnd.randrange(4) == 0:
+                    most = MAX_FREED
                 first = rnd.randrange(sectors)
-                count = min(1 + rnd.randrange(MAX_SECTORS), sectors - first)
-                print('w', number, first, count, file=j)
-                flags = nbd.CMD_FLAG_FUA if rnd.randrange(50) == 0 else 0
-                h.pwrite(content(number) * count, first * SECTOR, flags)
+                count = min(1 + rnd.randrange(most), sectors - first)
+                print('w', number, first, count, kind, file=j)
+                flags = request(h, rnd, number, first, count, kind)
                 print('d', number, flags, file=j)
                 if rnd.randrange(30) == 0:
                     print('f', file=j)
@@ -58,6 +75,7 @@ class Judge:
     def __init__(self, sectors):
         self.allowed = [[ORIGINAL] for _ in range(sectors)]
         self.writes = {}
+        self.zeroes = set()     # the numbers of those that write zeroes
         self.answered = {}      # sector -> last answered write
         self.at_flush = {}
 
@@ -69,8 +87,12 @@ class Judge:
             self.allowed[sector] = may[may.index(number):]
 
     def line(self, words):
-        if words[0] == 'w':
-            number, first, count = map(int, words[1:])
+        if words[0] == 'r':
+            self.answered = {}  # what the last server had not flushed is gone
+        elif words[0] == 'w':
+            number, first, count = map(int, words[1:4])
+            if words[4] != 'write':
+                self.zeroes.add(number)
             self.writes[number] = range(first, first + count)
             for s in self.writes[number]:
                 self.allowed[s].append(number)
@@ -88,27 +110,36 @@ class Judge:
             self.answered = {}
 
 
+def read_all(h):
+    size, step = h.get_size(), 1 << 20
+    return b''.join(h.pread(min(step, size - at), at)
+                    for at in range(0, size, step))
+
+
 def verify(uri, journal, original=None):
     h = nbd.NBD()
     h.connect_uri(uri)
     sectors = h.get_size() // SECTOR
-    first = open(original, 'rb') if original else None
+    before = bytes(h.get_size())
+    if original:
+        with open(original, 'rb') as f:
+            before = f.read()
 
     def expected(number, s):
+        if number in judge.zeroes:
+            return bytes(SECTOR)
         if number != ORIGINAL:
             return content(number)
-        if first is None:
-            return bytes(SECTOR)
-        first.seek(s * SECTOR)
-        return first.read(SECTOR)
+        return before[s * SECTOR:(s + 1) * SECTOR]
 
     judge = Judge(sectors)
     with open(journal) as j:
         for line in j:
             if line.endswith('\n'):
                 judge.line(line.split())
+    disk = read_all(h)
     for s in range(sectors):
-        found = h.pread(SECTOR, s * SECTOR)
+        found = disk[s * SECTOR:(s + 1) * SECTOR]
         if not any(found == expected(n, s) for n in judge.allowed[s]):
             raise SystemExit('sector %d holds %r, and not one of the writes %r'
                              % (s, found[:16], judge.allowed[s]))
