@@ -124,6 +124,8 @@ commit_publish (struct image *i, uint32_t block, uint32_t entry)
   if (entry == VHD_BAT_UNUSED
       && remember_freed_locked (i, block_entry (i, block)) == -1)
     return -1;
+  if (BROKEN (3) && entry == VHD_BAT_UNUSED)
+    space_release (i, &c->freed[--c->nr_freed], 1);
   atomic_store_explicit (&i->bat[block], entry, memory_order_release);
   c->dirty_table[sector / 64] |= UINT64_C (1) << sector % 64;
   c->table_dirty = true;
@@ -316,7 +318,7 @@ sync_or_fail (struct image *i)
 {
   struct commit *c = &i->commit;
 
-  if (store_flush (i->store) == 0)
+  if (store_flush (i->store) == 0 || BROKEN (6))
     return 0;
   error_recode (VHDKIT_ERR_IO, EIO);
   error_save (&c->failure);
@@ -437,7 +439,7 @@ write_snapshot (struct image *i, struct snapshot *s)
 
   if (!s->data && !metadata)
     return 0;
-  if (sync_or_fail (i) == -1)
+  if (!BROKEN (1) && sync_or_fail (i) == -1)
     return -1;
   if (!metadata)
     return 0;

@@ -160,6 +160,16 @@ block_sectors (const struct image *i, uint32_t block)
   return MIN_OF (left, i->sectors_per_block);
 }
 
+/* The crash tests must fail when a rule of the write order is broken.  They are
+ * built a second time with these switches, one for each rule; elsewhere they
+ * are constants that the compiler drops. */
+#ifdef VHDKIT_BREAK_RULES
+extern int vhdkit_broken_rule;
+#define BROKEN(rule) (vhdkit_broken_rule == (rule))
+#else
+#define BROKEN(rule) false
+#endif
+
 /* choose-footer.c: sets footer, data_end, footer_missing, copy_differs */
 extern int choose_footer (struct image *i, struct report *r);
 

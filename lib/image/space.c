@@ -103,6 +103,8 @@ write_footer (struct image *i, uint64_t offset)
   struct vhd_footer_disk d;
 
   vhd_footer_encode (&i->footer, &d);
+  if (BROKEN (4))
+    memset (&d, 0, sizeof d);
   return store_pwrite (i->store, &d, sizeof d, offset);
 }
 
@@ -296,7 +298,7 @@ space_alloc (struct image *i, uint32_t *ret_entry)
   mutex_unlock (&s->lock);
 
   entry = start / SECTOR_SIZE;
-  if (start < clean
+  if (start < clean && !BROKEN (2)
       && store_zero (i->store, start, slot_bytes (i), STORE_ZERO_PUNCH) == -1) {
     error_prefix ("room for a new block");
     space_release (i, &entry, 1);

@@ -169,6 +169,8 @@ allocate (struct image *i, const struct piece *p)
 
   if (space_alloc (i, &entry) == -1)
     return -1;
+  if (BROKEN (5) && commit_publish (i, p->block, entry) == -1)
+    return -1;
   if (write_new_block (i, p, entry) == -1
       || commit_publish (i, p->block, entry) == -1) {
     bitmaps_set_full (i, p->block, false);

@@ -173,10 +173,29 @@ apply (struct store *s, const struct recorded *e, uint64_t skip,
   }
 }
 
+/* The system writes whole sectors, from its cache.  If a write to a part of one
+ * survives, then so does what had been done to the rest of it before. */
 static int
-apply_survivors (struct store *s, const struct recorded *e, size_t entry,
-                 survives_fn survives, void *opaque)
+catch_up (struct recording *r, struct store *s, size_t durable, size_t entry,
+          uint64_t sector)
 {
+  for (size_t i = durable; i < entry; i++) {
+    const struct recorded *e = &r->entry[i];
+    uint64_t start = MAX_OF (e->offset, sector);
+    uint64_t end = MIN_OF (e->offset + e->length, sector + SECTOR);
+
+    if ((e->kind == CALL_WRITE || e->kind == CALL_ZERO) && start < end
+        && apply (s, e, start - e->offset, end - start) == -1)
+      return -1;
+  }
+  return 0;
+}
+
+static int
+apply_survivors (struct recording *r, struct store *s, size_t durable,
+                 size_t entry, survives_fn survives, void *opaque)
+{
+  const struct recorded *e = &r->entry[entry];
   uint64_t skip = 0, n;
 
   if (e->kind == CALL_TRUNCATE)
@@ -185,7 +204,12 @@ apply_survivors (struct store *s, const struct recorded *e, size_t entry,
     uint64_t offset = e->offset + skip;
 
     n = MIN_OF (SECTOR - offset % SECTOR, e->length - skip);
-    if (survives (opaque, entry, offset) && apply (s, e, skip, n) == -1)
+    if (!survives (opaque, entry, offset))
+      continue;
+    if (n < SECTOR
+        && catch_up (r, s, durable, entry, offset - offset % SECTOR) == -1)
+      return -1;
+    if (apply (s, e, skip, n) == -1)
       return -1;
   }
   return 0;
@@ -208,7 +232,7 @@ recording_cut (struct recording *r, size_t durable, size_t end,
     if (i < durable || survives == NULL)
       result = apply (s, e, 0, e->length);
     else
-      result = apply_survivors (s, e, i, survives, opaque);
+      result = apply_survivors (r, s, durable, i, survives, opaque);
     if (result == -1)
       abort ();
   }
