@@ -146,7 +146,7 @@ commit_bitmap_dirty (struct image *i, struct bitmap *b)
     atomic_store (&b->dirty, true);
     b->next_dirty = c->dirty_bitmaps;
     c->dirty_bitmaps = b;
-    c->dirty_bitmap_bytes += b->entry.bytes;
+    atomic_fetch_add (&c->dirty_bitmap_bytes, b->entry.bytes);
   }
 }
 
@@ -154,8 +154,8 @@ bool
 commit_pressure (struct image *i)
 {
   /* A racy look is good enough: it only decides who commits when. */
-  return __atomic_load_n (&i->commit.dirty_bitmap_bytes, __ATOMIC_RELAXED)
-         > i->bitmaps.limit / 2;
+  return atomic_load_explicit (&i->commit.dirty_bitmap_bytes,
+                               memory_order_relaxed) > i->bitmaps.limit / 2;
 }
 
 int
@@ -232,7 +232,7 @@ copy_bitmaps_locked (struct image *i, struct snapshot *s)
       atomic_store (&b->dirty, false);
   }
   c->dirty_bitmaps = NULL;
-  __atomic_store_n (&c->dirty_bitmap_bytes, 0, __ATOMIC_RELAXED);
+  atomic_store (&c->dirty_bitmap_bytes, 0);
 }
 
 /* Everything that is dirty now, taken over in one instant. */

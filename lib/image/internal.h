@@ -81,7 +81,7 @@ struct commit {
   uint64_t *dirty_table;        /* one bit for each sector of the table */
   bool table_dirty;
   struct bitmap *dirty_bitmaps;
-  size_t dirty_bitmap_bytes;
+  _Atomic size_t dirty_bitmap_bytes;    /* read without the lock */
   uint32_t *freed;              /* first sectors of freed blocks */
   size_t nr_freed, max_freed;
 
