@@ -7,18 +7,22 @@ set -e
 requires jq --version
 cd "$tmp"
 
+# Content and time of a file, if there is one.
+state_of ()
+{
+    [ ! -e "$1" ] || { sha256sum "$1"; stat -c %y "$1"; }
+}
+
 # checked STATUS ARGS...: leaves out and err.  Nothing is written.
 checked ()
 {
     local expected=$1 file=${!#} found=0 before
     shift
-    before=$(sha256sum "$file" 2>/dev/null; stat -c %y "$file" 2>/dev/null) ||
-        :
+    before=$(state_of "$file")
     vhdkit check "$@" >out 2>err || found=$?
     [ $found -eq "$expected" ] ||
         { cat out err; fail "status $found, not $expected: check $*"; }
-    assert_equal "$(sha256sum "$file" 2>/dev/null
-                    stat -c %y "$file" 2>/dev/null)" "$before" "the image"
+    assert_equal "$(state_of "$file")" "$before" "the image"
 }
 
 # Sound.

@@ -40,18 +40,21 @@ vhdkit create -B middle.vhd -b 512K top.vhd
 # write FILE COMMANDS...: of qemu-io.
 write ()
 {
-    local file=$1 args
+    local file=$1 args=() command
     shift
-    printf -v args ' -c %q' "$@"
-    nbdkit -U - vhd "$file" --run "qemu-io -f raw $args \"\$uri\"" >/dev/null
+    for command in "$@"; do args+=(-c "$command"); done
+    start_nbdkit writer vhd "$file"
+    qemu-io -f raw "${args[@]}" "$(uri writer)" >/dev/null
+    stop_nbdkit writer
 }
 write base.vhd 'write -P 97 1M 3M'
 write middle.vhd 'write -P 98 2097664 512'
 write top.vhd 'write -P 99 2101248 4096' 'write -z 3M 64k'
 vhdkit map --json top.vhd >ours
 # Only the extents of the whole matter: fixed images have holes of the file.
-nbdkit -U - -r vhd top.vhd \
-       --run 'qemu-img map -f raw --output=json "$uri"' >theirs
+start_nbdkit reader -r vhd top.vhd
+qemu-img map -f raw --output=json "$(uri reader)" >theirs
+stop_nbdkit reader
 assert_equal "$(jq -c "$through_nbd" ours)" \
              "$(jq -c "$through_nbd" theirs)" "map of a chain"
 

@@ -78,7 +78,8 @@ assert_equal "$(cat pid)" $server "the process"
 qemu-io -f raw -c 'write -P 120 1M 512' "nbd+unix:///?socket=$tmp/s3" >out
 kill $server
 wait $server
-nbdkit -U - -r vhd disk.vhd \
-       --run 'qemu-io -r -f raw -c "read -P 120 1M 512" "$uri"' >out
+start_nbdkit reader -r vhd disk.vhd
+qemu-io -r -f raw -c 'read -P 120 1M 512' "$(uri reader)" >out
+stop_nbdkit reader
 if grep -i 'verification failed' out; then fail "the write is lost"; fi
 vhdkit check -q disk.vhd
