@@ -58,8 +58,10 @@ fits (const struct image *i, uint32_t block, uint32_t entry)
   return range_within (start, need, i->data_end);
 }
 
+/* Turn the table just read into numbers, and check each entry.  Most of a
+ * large table is unused, and that looks the same either way round. */
 static int
-check_entries (struct image *i, struct report *r)
+decode_entries (struct image *i, struct report *r)
 {
   char behind[80], inside[80];
   uint32_t block;
@@ -70,11 +72,15 @@ check_entries (struct image *i, struct report *r)
             ", where the data area ends", i->data_end);
 
   for (block = 0; block < i->blocks; block++) {
-    uint32_t entry = block_entry (i, block);
+    uint32_t entry = atomic_load_explicit (&i->bat[block],
+                                           memory_order_relaxed);
     const char *expected = NULL;
 
     if (entry == VHD_BAT_UNUSED)
       continue;
+    entry = be32toh (entry);
+    atomic_store_explicit (&i->bat[block], entry, memory_order_relaxed);
+    i->blocks_at_open++;
     if ((uint64_t) entry * SECTOR_SIZE < i->metadata_end)
       expected = behind;
     else if (!fits (i, block, entry))
@@ -101,11 +107,12 @@ radix_pass (const uint32_t *from, uint32_t *to, size_t n, unsigned shift)
     to[count[from[k] >> shift & 2047]++] = from[k];
 }
 
-/* The entries in use, ascending; *ret_entries is malloced. */
+/* The entries in use, ascending; *ret_entries is malloced.  Nobody may be
+ * allocating meanwhile. */
 int
 bat_sorted (struct image *i, uint32_t **ret_entries, size_t *ret_n)
 {
-  size_t n = 0, max = (size_t) i->blocks + 1;
+  size_t n = 0, max = (size_t) image_blocks_allocated (i) + 1;
   uint32_t *a = malloc (max * sizeof *a), *b = malloc (max * sizeof *b);
   uint32_t block;
 
@@ -115,7 +122,7 @@ bat_sorted (struct image *i, uint32_t **ret_entries, size_t *ret_n)
     set_error_errno (ENOMEM, "%s: block table", i->store->name);
     return -1;
   }
-  for (block = 0; block < i->blocks; block++) {
+  for (block = 0; block < i->blocks && n < max; block++) {
     uint32_t entry = block_entry (i, block);
 
     if (entry != VHD_BAT_UNUSED && entry != BAT_BAD)
@@ -182,7 +189,6 @@ int
 bat_load (struct image *i, struct report *r)
 {
   size_t bytes = (size_t) i->blocks * 4;
-  uint32_t block;
 
   i->bat = malloc (bytes);
   i->full = calloc (div_round_up (i->blocks, 64), sizeof i->full[0]);
@@ -197,11 +203,7 @@ bat_load (struct image *i, struct report *r)
     error_recode (VHDKIT_ERR_METADATA_READ_FAILURE, EIO);
     return -1;
   }
-  for (block = 0; block < i->blocks; block++) {
-    uint32_t v = atomic_load_explicit (&i->bat[block], memory_order_relaxed);
-    atomic_init (&i->bat[block], be32toh (v));
-  }
-  if (check_entries (i, r) == -1)
+  if (decode_entries (i, r) == -1)
     return -1;
-  return check_overlaps (i, r);
+  return i->blocks_at_open > 1 ? check_overlaps (i, r) : 0;
 }
