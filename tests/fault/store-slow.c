@@ -48,6 +48,7 @@ gate_shut (struct gate *g, enum gate_place place, uint32_t kinds,
   g->kinds = kinds;
   g->offset = offset;
   g->length = length;
+  g->most = 0;
   g->arrived = 0;
 }
 
@@ -91,7 +92,8 @@ pass_gate (struct gate *g, const struct call *c, bool after)
 {
   LOCK_FOR_SCOPE (&g->lock);
 
-  if (!g->shut || g->after != after || !concerns (g, c))
+  if (!g->shut || g->after != after || !concerns (g, c)
+      || (g->most > 0 && g->arrived >= g->most))
     return;
   g->waiting++;
   g->arrived++;

@@ -121,6 +121,8 @@ struct gate {
   bool after;                   /* wait when the inner call has been made */
   uint32_t kinds;
   uint64_t offset, length;
+  unsigned most;                /* only so many wait, later ones pass; set it
+                                   after shutting; 0: all wait */
   unsigned waiting;             /* how many do now */
   unsigned arrived;             /* how many have, since it was shut */
 };
