@@ -12,8 +12,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "image/internal.h"
+
+#define HUGE_PAGE ((size_t) 2 << 20)
 
 static uint32_t
 sectors_in_file (const struct image *i)
@@ -185,12 +188,28 @@ check_overlaps (struct image *i, struct report *r)
   return 0;
 }
 
+/* Memory for a table.  That of a large disk is 4 MiB, every page of which is
+ * touched at once: huge pages take two faults instead of a thousand. */
+static void *
+table_memory (size_t bytes)
+{
+  void *p;
+
+  if (bytes < HUGE_PAGE)
+    return malloc (bytes);
+  bytes = round_up (bytes, HUGE_PAGE);
+  if (posix_memalign (&p, HUGE_PAGE, bytes) != 0)
+    return NULL;
+  madvise (p, bytes, MADV_HUGEPAGE);    /* a wish; any answer will do */
+  return p;
+}
+
 int
 bat_load (struct image *i, struct report *r)
 {
   size_t bytes = (size_t) i->blocks * 4;
 
-  i->bat = malloc (bytes);
+  i->bat = table_memory (bytes);
   i->full = calloc (div_round_up (i->blocks, 64), sizeof i->full[0]);
   if (i->bat == NULL || i->full == NULL) {
     set_error_errno (ENOMEM, "%s: block table of %u entries", i->store->name,
