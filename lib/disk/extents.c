@@ -2,16 +2,32 @@
  * SPDX-License-Identifier: BSD-3-Clause
  *
  * Walks the image, and the parents where it holds nothing, and joins what
- * belongs together.  Images without a block table are looked at through the
- * host's eyes, so that the holes of a sparse fixed image are holes.
+ * belongs together.  What a layer holds is then looked at through the host's
+ * eyes: a block of which only a part was ever written is a hole for the rest,
+ * and so is what a zero or a trim has punched out.
+ *
+ * Blocks lie behind each other in the file, so one question to the host often
+ * answers for many of them: the stretch of data last found is remembered for
+ * each layer.  It may be out of date, which does no harm: data is what a hole
+ * may always be called.  Holes are asked for afresh every time.
  */
 #include <config.h>
 
 #include "base/checked.h"
 #include "disk/disk.h"
 
+/* How far beyond what was asked for the host is asked to look. */
+#define LOOK_AHEAD (UINT64_C (1) << 40)
+
+/* A stretch of data in the file of a layer. */
+struct known {
+  int layer;
+  uint64_t from, until;
+};
+
 struct walk {
   struct vhdkit_disk *disk;
+  struct known known[2];        /* of the image; of the parent asked last */
   uint64_t offset, end;         /* bytes asked for */
   struct vhdkit_extent pending; /* length 0: none */
   int (*fn) (void *opaque, const struct vhdkit_extent *extent);
@@ -72,46 +88,62 @@ add_zero (struct walk *w, uint64_t sector, uint64_t count)
   return add (w, e);
 }
 
-/* Data of a layer without a table: ask the host for holes. */
+/* The run of data or hole of the layer's file that offset lies in, as far as
+ * end. */
 static int
-add_flat (struct walk *w, int layer, uint64_t sector, uint64_t count)
+host_run (struct walk *w, int layer, uint64_t offset, uint64_t end,
+          uint64_t *ret_end, bool *ret_hole)
 {
-  struct store *s = w->disk->layer[layer].store;
-  uint64_t at = MAX_OF (sector * SECTOR_SIZE,
-                        round_down (w->offset, SECTOR_SIZE));
-  uint64_t end = MIN_OF ((sector + count) * SECTOR_SIZE,
-                         round_up (w->end, SECTOR_SIZE));
+  struct layer *l = &w->disk->layer[layer];
+  uint64_t next;
 
-  while (at < end) {
-    uint64_t next;
-    bool hole;
-
-    if (store_next_extent (s, at, end, &next, &hole) == -1)
-      return -1;
-    struct vhdkit_extent e = {
-      at, next - at,
-      hole ? VHDKIT_EXTENT_HOLE | VHDKIT_EXTENT_ZERO : 0, layer, at
-    };
-    if (add (w, e) == -1)
-      return -1;
-    at = next;
+  if (offset >= w->known[layer != 0].from && offset < w->known[layer != 0].until
+      && w->known[layer != 0].layer == layer) {
+    *ret_end = MIN_OF (end, w->known[layer != 0].until);
+    *ret_hole = false;
+    return 0;
   }
+  if (store_next_extent (l->store, offset, offset + LOOK_AHEAD, &next,
+                         ret_hole) == -1)
+    return -1;
+  if (!*ret_hole)
+    w->known[layer != 0] = (struct known) { layer, offset, next };
+  *ret_end = MIN_OF (end, next);
   return 0;
 }
 
+/* What a layer holds, from file_offset on. */
 static int
 add_held (struct walk *w, int layer, uint64_t sector, uint64_t count,
           uint64_t file_offset)
 {
-  const struct layer *l = &w->disk->layer[layer];
-  struct vhdkit_extent e = {
-    sector * SECTOR_SIZE, count * SECTOR_SIZE, 0, layer,
-    file_offset == IMAGE_BAD ? UINT64_MAX : file_offset
-  };
+  uint64_t at = MAX_OF (sector * SECTOR_SIZE,
+                        round_down (w->offset, SECTOR_SIZE));
+  uint64_t end = MIN_OF ((sector + count) * SECTOR_SIZE,
+                         round_up (w->end, SECTOR_SIZE));
+  uint64_t shift = file_offset - sector * SECTOR_SIZE;  /* may wrap */
 
-  if (l->image == NULL || image_header (l->image) == NULL)
-    return add_flat (w, layer, sector, count);
-  return add (w, e);
+  if (file_offset == IMAGE_BAD) {
+    struct vhdkit_extent e = {
+      sector * SECTOR_SIZE, count * SECTOR_SIZE, 0, layer, UINT64_MAX
+    };
+    return add (w, e);
+  }
+  while (at < end) {
+    uint64_t next;
+    bool hole;
+
+    if (host_run (w, layer, at + shift, end + shift, &next, &hole) == -1)
+      return -1;
+    struct vhdkit_extent e = {
+      at, next - shift - at,
+      hole ? VHDKIT_EXTENT_HOLE | VHDKIT_EXTENT_ZERO : 0, layer, at + shift
+    };
+    if (add (w, e) == -1)
+      return -1;
+    at = next - shift;
+  }
+  return 0;
 }
 
 static int
