@@ -808,7 +808,7 @@ cancelling_leaves_nothing (void **state)
 {
   struct vhdkit_create_options o = options (VHDKIT_TYPE_DYNAMIC, MAX_SIZE);
   unsigned n, left;
-  struct progress p = { cancel_later, &left };
+  struct progress p = { .fn = cancel_later, .opaque = &left };
   int r;
 
   (void) state;
