@@ -238,4 +238,6 @@ error_discard (struct saved_error *e)
 {
   free (e->text);
   e->text = NULL;
+  e->code = VHDKIT_OK;
+  e->err = 0;
 }

@@ -33,6 +33,6 @@ struct saved_error {
 };
 extern void error_save (struct saved_error *e);
 extern void error_restore (struct saved_error *e);     /* frees what it holds */
-extern void error_discard (struct saved_error *e);
+extern void error_discard (struct saved_error *e);     /* leaves "no error" */
 
 #endif
