@@ -7,7 +7,7 @@ begins with the name of its file.  generate.py runs them.
 What an image has to do is said for both ways of opening it:
   serve    its content comes out, exactly
   refuse   it is not opened, and the message names it
-  either   one of the two
+  either   one of the two, or it is opened and reading fails with EIO
   partial  everything but the damaged ranges comes out, exactly
 """
 

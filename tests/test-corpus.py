@@ -1,0 +1,202 @@
+# vhdkit: real images: their content, and writing to copies of them
+# SPDX-License-Identifier: BSD-3-Clause
+"""test-corpus.py CORPUS DIRECTORY: CORPUS/manifest.tsv lists the images and
+the hash of their content; they are unpacked into DIRECTORY."""
+
+import lzma
+import os
+import random
+import shutil
+import subprocess
+import sys
+
+import nbd
+
+import client
+import vhd
+
+SECTOR = 512
+WRITES = 60
+failures = 0
+
+
+def fail(name, problem):
+    global failures
+    failures += 1
+    print('%s: %s' % (name, problem), flush=True)
+
+
+def unpack(corpus, directory):
+    """All of vhd/ beside each other, names without .xz."""
+    for name in os.listdir(os.path.join(corpus, 'vhd')):
+        source = os.path.join(corpus, 'vhd', name)
+        opener = lzma.open if name.endswith('.xz') else open
+        target = os.path.join(directory, name.removesuffix('.xz'))
+        with opener(source, 'rb') as f, open(target, 'wb') as out:
+            shutil.copyfileobj(f, out)
+
+
+def rows(corpus):
+    plain = lambda n: os.path.basename(n).removesuffix('.xz')
+    with open(os.path.join(corpus, 'manifest.tsv')) as f:
+        for line in f:
+            name, kind, size, digest, parent, expect = \
+                line.rstrip('\n').split('\t')[:6]
+            if name.startswith('vhd/'):
+                yield (plain(name), kind, int(size), digest,
+                       '' if parent == '-' else plain(parent), expect)
+
+
+def check_content(path, size, digest, expect):
+    """Returns whether it is served."""
+    name = os.path.basename(path)
+    try:
+        with client.Server('file=' + path, read_only=True) as s:
+            h = s.connect()
+            if h.get_size() != size:
+                fail(name, 'size %d instead of %d' % (h.get_size(), size))
+            elif client.sha256_by_extents(h) != digest:
+                fail(name, 'other content')
+            elif size < 1 << 30 and client.sha256(h) != digest:
+                fail(name, 'other content when holes are read')
+            h.shutdown()
+        return True
+    except client.Refused as e:
+        if expect == 'ok':
+            fail(name, 'refused: %s' % e)
+        elif e.problem(name):
+            fail(name, e.problem(name))
+    except (client.Failed, nbd.Error) as e:
+        fail(name, '%s: %s' % (type(e).__name__, e))
+    return False
+
+
+def identity(path):
+    """What writing must not change: of both footers all but the checksum, of
+    the header all, and the locators' payloads."""
+    with vhd.Layer(path) as layer:
+        kept = [vhd.replace(layer.footer, checksum=0)]
+        if layer.header:
+            kept.append(layer.header)
+            for slot in range(8):
+                at = layer.header.locators[slot * 24:slot * 24 + 24]
+                length = int.from_bytes(at[8:12], 'big')
+                offset = int.from_bytes(at[16:24], 'big')
+                kept.append(layer._at(offset, length))
+        return kept
+
+
+def random_writes(h, rng, size):
+    """Returns (offset, bytes) in the order written; some cross blocks, some
+    are parts of sectors, some lie at the end."""
+    done = []
+    for n in range(WRITES):
+        length = rng.choice((1, 511, 512, 4096, 5000, 65536, 300000))
+        length = min(length, size)
+        offset = rng.randrange(size - length + 1)
+        if n % 5 == 0:
+            offset = min(offset // (2 << 20) * (2 << 20), size - length)
+        elif n % 7 == 0:
+            offset = size - length
+        data = rng.randbytes(length)
+        h.pwrite(data, offset)
+        done.append((offset, data))
+    return done
+
+
+def holds(chain, model, offset, length):
+    """What the model says the disk holds there."""
+    buf = bytearray(chain.read(offset, length))
+    for at, data in model:
+        a, b = max(at, offset), min(at + len(data), offset + length)
+        if a < b:
+            buf[a - offset:b - offset] = data[a - at:b - at]
+    return bytes(buf)
+
+
+def compare(read, before, model, rng, size, what, name):
+    places = [(max(0, at - 700), len(data) + 1400) for at, data in model]
+    places += [(rng.randrange(size), 65536) for _ in range(20)]
+    if size <= 64 << 20:
+        places = [(0, size)]
+    for offset, length in places:
+        length = min(length, size - offset)
+        if read(offset, length) != holds(before, model, offset, length):
+            fail(name, 'wrong content at %d %s' % (offset, what))
+            return
+
+
+def tools_agree(path, kind):
+    """What others say of what we have written."""
+    name = os.path.basename(path)
+
+    def run(*command):
+        p = subprocess.run(command, capture_output=True, text=True)
+        if p.returncode != 0:
+            fail(name, '%s: %s%s' % (' '.join(command), p.stdout, p.stderr))
+
+    run('vhdkit', 'check', path)
+    if kind == 'diff':
+        return
+    option = 'driver=vpc,force_size_calc=current_size,' \
+        'file.driver=file,file.filename=' + path
+    if kind == 'dyn' and shutil.which('7z'):
+        with vhd.Layer(path) as layer:
+            exact = len(layer.table) == layer.header.entries
+        if exact and layer.footer.size < 1 << 30:
+            run('7z', 't', '-tVHD', path)
+    p = subprocess.run(
+        ['nbdkit', '-U', '-', '-r', 'vhd', 'file=' + path, '--run',
+         'qemu-img compare --image-opts %s driver=nbd,server.type=unix,'
+         'server.path=$unixsocket' % option], capture_output=True, text=True)
+    if p.returncode != 0:
+        fail(name, 'qemu-img compare: %s%s' % (p.stdout, p.stderr))
+
+
+def check_writing(directory, name, kind, parent, rng):
+    copy = os.path.join(directory, 'written-' + name)
+    shutil.copy(os.path.join(directory, name), copy)
+    parents = [os.path.join(directory, parent)] if parent else []
+    kept = identity(copy)
+    with vhd.Chain(os.path.join(directory, name), *parents) as before:
+        size = before.size
+        try:
+            with client.Server('file=' + copy) as s:
+                h = s.connect()
+                model = random_writes(h, rng, size)
+                compare(lambda a, n: bytes(h.pread(n, a)), before, model, rng,
+                        size, 'after writing', name)
+                h.flush()
+                model += random_writes(h, rng, size)
+                h.shutdown()
+        except (client.Refused, client.Failed, nbd.Error) as e:
+            fail(name, 'writing: %s: %s' % (type(e).__name__, e))
+            return
+        with vhd.Chain(copy, *parents) as after:
+            compare(after.read, before, model, rng, size, 'in the file', name)
+    if identity(copy) != kept:
+        fail(name, 'footer, header or locators have changed')
+    with vhd.Layer(copy) as layer:
+        if layer.table and layer._at(0, 512) != layer._at(layer.length - 512,
+                                                          512):
+            fail(name, 'the footers differ')
+    tools_agree(copy, kind)
+    os.remove(copy)
+
+
+def main():
+    corpus, directory = sys.argv[1:3]
+    os.makedirs(directory, exist_ok=True)
+    unpack(corpus, directory)
+    images = list(rows(corpus))
+    if not images:
+        sys.exit('no images in %s/manifest.tsv' % corpus)
+    for name, kind, size, digest, parent, expect in images:
+        path = os.path.join(directory, name)
+        if check_content(path, size, digest, expect) and expect == 'ok':
+            check_writing(directory, name, kind, parent, random.Random(name))
+    print('%d images, %d failures' % (len(images), failures))
+    sys.exit(failures != 0)
+
+
+main()
