@@ -240,7 +240,7 @@ check_payload (const struct check *c, const struct vhd_locator *l,
   char expected[120];
 
   if (l->length > MAX_LOCATOR_BYTES)
-    return report (c->r, VHDKIT_SEVERITY_ERROR, VHDKIT_ERR_HEADER_CORRUPT,
+    return report (c->r, VHDKIT_SEVERITY_WARNING, VHDKIT_ERR_HEADER_CORRUPT,
                    name, at, "a path of at most 65536 bytes",
                    "this place does not name the parent",
                    "%" PRIu32 " bytes", l->length);
@@ -248,7 +248,7 @@ check_payload (const struct check *c, const struct vhd_locator *l,
   if (!range_within (l->offset, l->length, c->file_size)) {
     snprintf (expected, sizeof expected,
               "a path inside the file of %" PRIu64 " bytes", c->file_size);
-    return report (c->r, VHDKIT_SEVERITY_ERROR, VHDKIT_ERR_HEADER_CORRUPT,
+    return report (c->r, VHDKIT_SEVERITY_WARNING, VHDKIT_ERR_HEADER_CORRUPT,
                    name, at, expected, "this place does not name the parent",
                    "%" PRIu32 " bytes at %" PRIu64, l->length, l->offset);
   }
@@ -257,7 +257,7 @@ check_payload (const struct check *c, const struct vhd_locator *l,
       overlap (l->offset, l->length, c->offset,
                sizeof (struct vhd_header_disk)) ||
       overlap (l->offset, l->length, c->h->table_offset, table_bytes (c->h)))
-    return report (c->r, VHDKIT_SEVERITY_ERROR, VHDKIT_ERR_HEADER_CORRUPT,
+    return report (c->r, VHDKIT_SEVERITY_WARNING, VHDKIT_ERR_HEADER_CORRUPT,
                    name, at, "a path clear of the footer copy, the dynamic "
                    "header and the block table",
                    "this place does not name the parent, and writing it "
