@@ -8,371 +8,16 @@
 
 #include "unit.h"
 
-#include <inttypes.h>
-#include <pthread.h>
 #include <time.h>
 
 #include "base/checked.h"
-#include "store-wrap.h"
-#include "target.h"
+#include "model.h"
 
 #define KiB 1024u
 #define MiB (1024u * KiB)
-#define MAX_BYTES (3 * MiB)     /* of one operation */
 
-static uint64_t first_seed;
+static uint64_t seed;
 static unsigned steps;
-
-/*----------------------------------------------------------------------
- * The model: what the disk must read as
- *--------------------------------------------------------------------*/
-
-struct model {
-  const char *name;             /* for messages */
-  uint8_t *data;
-  uint64_t size;
-};
-
-static void
-model_resize (struct model *m, uint64_t size)
-{
-  m->data = realloc (m->data, size);
-  assert_non_null (m->data);
-  if (size > m->size)
-    memset (m->data + m->size, 0, size - m->size);
-  m->size = size;
-}
-
-static void
-model_free (struct model *m)
-{
-  free (m->data);
-  memset (m, 0, sizeof *m);
-}
-
-/* One who makes random operations on a disk and the model of it: the only
- * one, or a thread that has the stripes s with s % of == number. */
-struct player {
-  struct target *t;
-  struct model *m;
-  uint64_t seed, random;
-  uint8_t *buf;                 /* MAX_BYTES */
-  unsigned step;
-  unsigned number, of;
-  uint32_t stripe_bytes;        /* 0: all is mine */
-  unsigned steps;
-  bool failed;
-};
-
-static uint64_t
-next_random (struct player *p)
-{
-  /* xorshift64* */
-  p->random ^= p->random >> 12;
-  p->random ^= p->random << 25;
-  p->random ^= p->random >> 27;
-  return p->random * UINT64_C (0x2545f4914f6cdd1d);
-}
-
-/* Cheap, and no two writes have the same bytes. */
-static void
-fill_random (struct player *p, size_t count)
-{
-  uint64_t x = next_random (p);
-
-  for (size_t k = 0; k < count; k += 8) {
-    x = x * UINT64_C (6364136223846793005) + 1;
-    memcpy (p->buf + k, &x, 8);
-  }
-}
-
-/* cmocka cannot fail a test from another thread, so this only notes it. */
-static bool
-failed (struct player *p, const char *what, uint64_t offset, uint64_t count,
-        const char *why)
-{
-  print_error ("%s, thread %u, step %u: %s of %" PRIu64 " bytes at offset %"
-               PRIu64 " (0x%" PRIx64 "): %s\nVHDKIT_SEED=%" PRIu64 "\n",
-               p->m->name, p->number, p->step, what, count, offset, offset,
-               why, first_seed);
-  p->failed = true;
-  return false;
-}
-
-static bool
-compare (struct player *p, const uint8_t *found, uint64_t offset,
-         size_t count, const char *what)
-{
-  const uint8_t *expected = p->m->data + offset;
-  char why[100];
-  size_t k;
-
-  if (memcmp (found, expected, count) == 0)
-    return true;
-  for (k = 0; found[k] == expected[k]; k++)
-    ;
-  snprintf (why, sizeof why, "at offset 0x%" PRIx64 " is %02x, must be %02x",
-            offset + k, found[k], expected[k]);
-  return failed (p, what, offset, count, why);
-}
-
-/*----------------------------------------------------------------------
- * Operations
- *--------------------------------------------------------------------*/
-
-static bool
-do_read (struct player *p, uint64_t offset, size_t count)
-{
-  memset (p->buf, 0xee, count);
-  if (p->t->ops->pread (p->t, p->buf, count, offset) == -1)
-    return failed (p, "read", offset, count, vhdkit_get_error ());
-  return compare (p, p->buf, offset, count, "read");
-}
-
-static bool
-do_write (struct player *p, uint64_t offset, size_t count)
-{
-  fill_random (p, count);
-  if (p->t->ops->pwrite (p->t, p->buf, count, offset) == -1)
-    return failed (p, "write", offset, count, vhdkit_get_error ());
-  memcpy (p->m->data + offset, p->buf, count);
-  return true;
-}
-
-static bool
-do_zero (struct player *p, uint64_t offset, size_t count)
-{
-  if (p->t->ops->zero (p->t, count, offset, next_random (p) & 1) == -1)
-    return failed (p, "zero", offset, count, vhdkit_get_error ());
-  memset (p->m->data + offset, 0, count);
-  return true;
-}
-
-/* Of a trim, whole sectors only. */
-static bool
-do_trim (struct player *p, uint64_t offset, size_t count)
-{
-  uint64_t a = round_up (offset, 512), b = round_down (offset + count, 512);
-
-  if (p->t->ops->trim (p->t, count, offset) == -1)
-    return failed (p, "trim", offset, count, vhdkit_get_error ());
-  if (a < b)
-    memset (p->m->data + a, 0, b - a);
-  return true;
-}
-
-static bool
-do_flush (struct player *p)
-{
-  if (p->t->ops->flush (p->t) == -1)
-    return failed (p, "flush", 0, 0, vhdkit_get_error ());
-  return true;
-}
-
-static bool
-do_reopen (struct player *p)
-{
-  if (p->t->ops->reopen (p->t) == -1)
-    return failed (p, "reopen", 0, 0, vhdkit_get_error ());
-  return true;
-}
-
-struct extent_check {
-  struct player *p;
-  uint64_t next;
-};
-
-/* Where it says that data lies, the data must lie. */
-static bool
-check_extent_content (struct player *p, const struct target_extent *e)
-{
-  size_t n = MIN_OF (e->length, MAX_BYTES);
-
-  if (e->zero)
-    memset (p->buf, 0, n);
-  else if (e->store == NULL)
-    return true;
-  else if (store_pread (e->store, p->buf, n, e->file_offset) == -1)
-    return failed (p, "extents", e->offset, n, vhdkit_get_error ());
-  return compare (p, p->buf, e->offset, n, "extents");
-}
-
-static int
-check_extent (void *opaque, const struct target_extent *e)
-{
-  struct extent_check *c = opaque;
-
-  if (e->offset != c->next || e->length == 0)
-    return failed (c->p, "extents", e->offset, e->length, "not in order") - 1;
-  c->next += e->length;
-  /* Others may be writing there. */
-  if (c->p->of > 1)
-    return 0;
-  return check_extent_content (c->p, e) ? 0 : -1;
-}
-
-static bool
-do_extents (struct player *p, uint64_t offset, size_t count)
-{
-  uint64_t a = round_down (offset, 512), b = round_up (offset + count, 512);
-  struct extent_check c = { p, a };
-
-  if (p->t->ops->extents (p->t, a / 512, (b - a) / 512, check_extent, &c)
-      == -1)
-    return p->failed ? false
-      : failed (p, "extents", a, b - a, vhdkit_get_error ());
-  if (c.next != b)
-    return failed (p, "extents", a, b - a, "not covered");
-  return true;
-}
-
-/*----------------------------------------------------------------------
- * Playing
- *--------------------------------------------------------------------*/
-
-/* Mostly small, now and then whole blocks; odd and even. */
-static void
-choose_range (struct player *p, uint64_t *ret_offset, size_t *ret_count)
-{
-  static const uint32_t unit[] = {
-    1, 512, 512, 4 * KiB, 4 * KiB, 64 * KiB, 512 * KiB, 2 * MiB
-  };
-  uint64_t r = next_random (p);
-  uint32_t u = unit[r % 8], v = unit[r / 8 % 6];
-  uint64_t offset = next_random (p) % p->m->size / u * u;
-  uint64_t count = (1 + next_random (p) % 8) * v;
-
-  if (r / 64 % 16 == 0) {       /* a large one */
-    count = MAX_OF (u, 4 * KiB);
-    offset = offset / count * count;
-  }
-  *ret_offset = offset;
-  *ret_count = MIN_OF (MIN_OF (count, MAX_BYTES), p->m->size - offset);
-}
-
-/* The part of it that lies in one of my stripes. */
-static void
-choose_of_stripe (struct player *p, uint64_t *ret_offset, size_t *ret_count)
-{
-  uint64_t stripes = div_round_up (p->m->size, p->stripe_bytes);
-  uint64_t s = next_random (p) % div_round_up (stripes, p->of) * p->of
-               + p->number;
-  uint64_t start, end, offset;
-
-  if (s >= stripes)
-    s = p->number;
-  start = s * p->stripe_bytes;
-  end = MIN_OF (start + p->stripe_bytes, p->m->size);
-  offset = start;
-  if (next_random (p) % 3 != 0)
-    offset += next_random (p) % (end - start);
-  *ret_offset = offset;
-  *ret_count = end - offset;
-  if (next_random (p) % 3 != 0)
-    *ret_count = 1 + next_random (p) % (end - offset);
-}
-
-static bool
-play_step (struct player *p)
-{
-  uint64_t offset;
-  size_t count;
-
-  if (p->stripe_bytes)
-    choose_of_stripe (p, &offset, &count);
-  else
-    choose_range (p, &offset, &count);
-  switch (next_random (p) % 32) {
-  case 0:
-    return do_flush (p);
-  case 1:
-    /* Nobody else may be using it. */
-    return p->of > 1 ? true : do_reopen (p);
-  case 2: case 3:
-    return do_extents (p, offset, count);
-  case 4: case 5: case 6:
-    return do_zero (p, offset, count);
-  case 7: case 8: case 9:
-    return do_trim (p, offset, count);
-  case 10: case 11: case 12: case 13: case 14: case 15: case 16: case 17:
-  case 18:
-    return do_read (p, offset, count);
-  default:
-    return do_write (p, offset, count);
-  }
-}
-
-static bool
-read_all (struct player *p)
-{
-  for (uint64_t offset = 0; offset < p->m->size; offset += MAX_BYTES) {
-    size_t n = MIN_OF (MAX_BYTES, p->m->size - offset);
-
-    if (!do_read (p, offset, n) || !do_extents (p, offset, n))
-      return false;
-  }
-  return true;
-}
-
-static void *
-play (void *opaque)
-{
-  struct player *p = opaque;
-
-  p->random = p->seed * 2 + 1;
-  p->buf = malloc (MAX_BYTES + 8);
-  if (p->buf == NULL)
-    abort ();
-  for (p->step = 0; p->step < p->steps && play_step (p); p->step++)
-    ;
-  free (p->buf);
-  return NULL;
-}
-
-/* All of it, now and after opening it anew. */
-static void
-assert_all_as_modelled (struct target *t, struct model *m)
-{
-  struct player p = { .t = t, .m = m, .of = 1, .buf = malloc (MAX_BYTES) };
-
-  assert_non_null (p.buf);
-  assert_int_equal (t->size, m->size);
-  assert_true (read_all (&p));
-  assert_true (do_reopen (&p));
-  assert_true (read_all (&p));
-  free (p.buf);
-}
-
-static void
-play_alone (struct target *t, struct model *m, unsigned n)
-{
-  struct player p = { .t = t, .m = m, .seed = first_seed, .of = 1,
-                      .steps = n };
-
-  play (&p);
-  assert_false (p.failed);
-  assert_all_as_modelled (t, m);
-}
-
-static void
-play_together (struct target *t, struct model *m, uint32_t stripe_bytes)
-{
-  enum { THREADS = 4 };
-  struct player p[THREADS];
-  pthread_t thread[THREADS];
-
-  for (unsigned k = 0; k < THREADS; k++) {
-    p[k] = (struct player) { .t = t, .m = m, .seed = first_seed + k,
-                             .number = k, .of = THREADS, .steps = steps,
-                             .stripe_bytes = stripe_bytes };
-    assert_int_equal (pthread_create (&thread[k], NULL, play, &p[k]), 0);
-  }
-  for (unsigned k = 0; k < THREADS; k++)
-    assert_int_equal (pthread_join (thread[k], NULL), 0);
-  for (unsigned k = 0; k < THREADS; k++)
-    assert_false (p[k].failed);
-  assert_all_as_modelled (t, m);
-}
 
 /*----------------------------------------------------------------------
  * Images over memory
@@ -395,7 +40,8 @@ static const struct {
 #define NR_SIZES (sizeof sizes / sizeof sizes[0])
 
 static struct target *
-open_image (uint32_t type, size_t k, bool packed, struct target *over)
+open_faulty_image (uint32_t type, size_t k, bool packed, struct target *over,
+                   struct fault *fault)
 {
   struct image_shape shape = {
     .type = type, .size = sizes[k].size, .block_size = sizes[k].block_size,
@@ -406,10 +52,18 @@ open_image (uint32_t type, size_t k, bool packed, struct target *over)
 
   assert_non_null (s);
   format_image (s, &shape);
+  if (fault)
+    s = fault_open (s, fault);
   t = target_image (s, over, &options);
   if (t == NULL)
     fail_msg ("%s", vhdkit_get_error ());
   return t;
+}
+
+static struct target *
+open_image (uint32_t type, size_t k, bool packed, struct target *over)
+{
+  return open_faulty_image (type, k, packed, over, NULL);
 }
 
 static void
@@ -426,7 +80,7 @@ fixed_image (void **state)
 
   (void) state;
   model_resize (&m, t->size);
-  play_alone (t, &m, steps);
+  assert_true (play_alone (t, &m, seed, steps, NULL));
   close_target (t);
   model_free (&m);
 }
@@ -440,14 +94,32 @@ dynamic_images (void **state)
     struct model m = { .name = k % 2 ? "dynamic packed" : "dynamic" };
 
     model_resize (&m, t->size);
-    play_alone (t, &m, steps);
+    assert_true (play_alone (t, &m, seed, steps, NULL));
     close_target (t);
     model_free (&m);
   }
 }
 
-/* A child over a parent that holds some sectors: first the parent is played
- * with, then the child.  The parent's blocks have another size. */
+/* Fresh children over a parent that holds much; its blocks have another size.
+ * It is while a child holds little that most can go wrong. */
+static void
+play_children (struct target *parent, size_t k, const struct model *of_parent)
+{
+  enum { CHILDREN = 4 };
+
+  for (unsigned n = 0; n < CHILDREN; n++) {
+    struct target *child = open_image (VHD_DIFFERENCING, k / 2, k % 2, parent);
+    struct model m = { .name = k % 2 ? "child packed" : "child" };
+
+    model_resize (&m, of_parent->size);
+    memcpy (m.data, of_parent->data, m.size);
+    model_resize (&m, child->size);
+    assert_true (play_alone (child, &m, seed + n, steps / CHILDREN, NULL));
+    close_target (child);
+    model_free (&m);
+  }
+}
+
 static void
 differencing_images (void **state)
 {
@@ -456,16 +128,39 @@ differencing_images (void **state)
     struct target *parent = open_image (VHD_DIFFERENCING,
                                         (k / 2 + k % 2) % NR_SIZES, false,
                                         NULL);
-    struct target *child;
     struct model m = { .name = "parent" };
 
     model_resize (&m, parent->size);
-    play_alone (parent, &m, MIN_OF (steps, 50));
-    child = open_image (VHD_DIFFERENCING, k / 2, k % 2, parent);
-    m.name = k % 2 ? "child packed" : "child";
-    model_resize (&m, child->size);
-    play_alone (child, &m, steps);
-    close_target (child);
+    assert_true (play_alone (parent, &m, seed, 250, NULL));
+    play_children (parent, k, &m);
+    close_target (parent);
+    model_free (&m);
+  }
+}
+
+/* A change that fails half way leaves the old or the new, harms nothing else,
+ * and succeeds when it is made again (write order, rule 5). */
+static void
+images_that_cannot_be_written_now_and_then (void **state)
+{
+  (void) state;
+  for (size_t k = 0; k < NR_SIZES * 4; k++) {
+    struct fault fault = { .kinds = CALL_READ | CALLS_CHANGING };
+    uint32_t type = k % 2 ? VHD_DIFFERENCING : VHD_DYNAMIC;
+    struct target *parent = open_image (VHD_DYNAMIC, (k + 1) % NR_SIZES,
+                                        false, NULL);
+    struct model m = { .name = k % 2 ? "child, faults" : "dynamic, faults" };
+    struct target *t;
+
+    if (k % 2) {
+      model_resize (&m, parent->size);
+      assert_true (play_alone (parent, &m, seed, 50, NULL));
+    }
+    t = open_faulty_image (type, k / 4, k / 2 % 2, k % 2 ? parent : NULL,
+                           &fault);
+    model_resize (&m, t->size);
+    assert_true (play_alone (t, &m, seed, steps, &fault));
+    close_target (t);
     close_target (parent);
     model_free (&m);
   }
@@ -484,7 +179,7 @@ threads_on_dynamic_images (void **state)
       struct model m = { .name = "dynamic, threads" };
 
       model_resize (&m, t->size);
-      play_together (t, &m, stripes[k]);
+      assert_true (play_together (t, &m, seed, steps, stripes[k]));
       close_target (t);
       model_free (&m);
     }
@@ -502,11 +197,11 @@ threads_on_differencing_images (void **state)
       struct model m = { .name = "parent" };
 
       model_resize (&m, parent->size);
-      play_alone (parent, &m, 50);
+      assert_true (play_alone (parent, &m, seed, 50, NULL));
       child = open_image (VHD_DIFFERENCING, size, k % 2, parent);
       m.name = "child, threads";
       model_resize (&m, child->size);
-      play_together (child, &m, stripes[k]);
+      assert_true (play_together (child, &m, seed, steps, stripes[k]));
       close_target (child);
       close_target (parent);
       model_free (&m);
@@ -566,9 +261,10 @@ play_chain (const char *const *path, uint32_t stripe_bytes)
     t = open_disk (path + k, DEPTH - k);
     model_resize (&m, t->size);
     if (stripe_bytes && k == 0)
-      play_together (t, &m, stripe_bytes);
+      assert_true (play_together (t, &m, seed, steps, stripe_bytes));
     else
-      play_alone (t, &m, k == 0 ? steps : MIN_OF (steps, 100));
+      assert_true (play_alone (t, &m, seed,
+                               k == 0 ? steps : MIN_OF (steps, 100), NULL));
     close_target (t);
   }
   model_free (&m);
@@ -626,7 +322,7 @@ child_of_a_raw_file (void **state)
 
   t = open_disk (path, 2);
   model_resize (&m, t->size);
-  play_alone (t, &m, steps);
+  assert_true (play_alone (t, &m, seed, steps, NULL));
   close_target (t);
   model_free (&m);
 }
@@ -646,6 +342,7 @@ main (void)
     cmocka_unit_test (fixed_image),
     cmocka_unit_test (dynamic_images),
     cmocka_unit_test (differencing_images),
+    cmocka_unit_test (images_that_cannot_be_written_now_and_then),
     cmocka_unit_test (threads_on_dynamic_images),
     cmocka_unit_test (threads_on_differencing_images),
     cmocka_unit_test (chain_of_files),
@@ -653,7 +350,7 @@ main (void)
     cmocka_unit_test (child_of_a_raw_file),
   };
 
-  first_seed = number_from ("VHDKIT_SEED", time (NULL) * 1000 + getpid ());
+  seed = number_from ("VHDKIT_SEED", time (NULL) * 1000 + getpid ());
   steps = number_from ("VHDKIT_STEPS", 1000);
   return cmocka_run_group_tests (tests, make_temp_dir, remove_temp_dir);
 }
