@@ -381,21 +381,37 @@ zero_part (struct image *i, size_t count, uint64_t offset)
 }
 
 static int
-zero_block (struct image *i, uint64_t count, uint64_t offset, uint32_t flags)
+zero_whole_sectors (struct image *i, uint64_t start, uint64_t end,
+                    uint32_t flags)
 {
-  uint64_t end = offset + count;
-  uint64_t a = round_up (offset, SECTOR_SIZE), b = round_down (end,
-                                                               SECTOR_SIZE);
+  while (start < end) {
+    uint64_t n = MIN_OF (end - start,
+                         i->block_size - (start & (i->block_size - 1)));
 
-  if (a > b)                    /* within one sector */
-    return flags & IMAGE_ZERO_WHOLE ? 0 : zero_part (i, count, offset);
-  if (!(flags & IMAGE_ZERO_WHOLE)) {
-    if (a > offset && zero_part (i, a - offset, offset) == -1)
+    if (zero_sectors (i, n, start, flags) == -1)
       return -1;
-    if (end > b && zero_part (i, end - b, b) == -1)
-      return -1;
+    start += n;
   }
-  return b > a ? zero_sectors (i, b - a, a, flags) : 0;
+  return 0;
+}
+
+/* Whole sectors first: if that cannot be done fast, it fails with nothing
+ * written.  A trim leaves sectors that it only touches alone. */
+static int
+zero_range (struct image *i, uint64_t start, uint64_t end, uint32_t flags)
+{
+  uint64_t first = round_up (start, SECTOR_SIZE);
+  uint64_t last = round_down (end, SECTOR_SIZE);
+
+  if (first < last && zero_whole_sectors (i, first, last, flags) == -1)
+    return -1;
+  if (flags & IMAGE_ZERO_WHOLE)
+    return 0;
+  if (first > last)                     /* within one sector */
+    return zero_part (i, end - start, start);
+  if (start < first && zero_part (i, first - start, start) == -1)
+    return -1;
+  return last < end ? zero_part (i, end - last, last) : 0;
 }
 
 static int
@@ -422,22 +438,17 @@ int
 image_zero (struct image *i, uint64_t count, uint64_t offset, uint32_t flags)
 {
   struct grace_section section;
-  int r = 0;
+  int r;
 
+  if (count == 0)
+    return 0;
   if (commit_check (i) == -1)
     return -1;
   if (!i->dynamic)
     return zero_fixed (i, count, offset, flags);
 
   grace_enter (&i->grace, &section);
-  while (count > 0 && r == 0) {
-    uint64_t n = MIN_OF (count,
-                         i->block_size - (offset & (i->block_size - 1)));
-
-    r = zero_block (i, n, offset, flags);
-    count -= n;
-    offset += n;
-  }
+  r = zero_range (i, offset, offset + count, flags);
   grace_leave (&i->grace, &section);
   return after_write (i, r);
 }
