@@ -85,6 +85,24 @@ extern int image_runs (struct image *i, uint64_t sector, uint64_t count,
 extern uint64_t image_unallocated (struct image *i, uint64_t sector,
                                    uint64_t count);
 
+/* Explicit changes of a writable image, durable when they return; no other
+ * call may run meanwhile. */
+#define IMAGE_PARENT_PATHS 2
+struct image_parent {
+  uint8_t id[16];
+  uint32_t timestamp;
+  uint8_t name[512];            /* UTF-16BE */
+  struct {                      /* absolute, relative; length 0: none */
+    uint32_t platform;
+    const void *payload;
+    size_t length;
+  } path[IMAGE_PARENT_PATHS];
+};
+/* Of a differencing image.  A path for which there is no room is left out;
+ * NAME_TOO_LONG: there is none for either. */
+extern int image_set_parent (struct image *i, const struct image_parent *p);
+extern int image_set_id (struct image *i, const uint8_t id[16]);
+
 /* For check and info. */
 extern uint32_t image_table_entries (const struct image *i); /* loaded ones */
 extern uint32_t image_table_entry (const struct image *i, uint32_t block);
