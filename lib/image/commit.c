@@ -313,16 +313,20 @@ take_back (struct image *i, struct snapshot *s)
  * The commit
  *--------------------------------------------------------------------*/
 
-static int
-sync_or_fail (struct image *i)
+/* Rule 6: whoever syncs for a disk that is being written, by this. */
+int
+commit_sync (struct image *i)
 {
   struct commit *c = &i->commit;
 
   if (store_flush (i->store) == 0 || BROKEN (6))
     return 0;
   error_recode (VHDKIT_ERR_IO, EIO);
-  error_save (&c->failure);
-  atomic_store_explicit (&c->failed, true, memory_order_release);
+  LOCK_FOR_SCOPE (&c->lock);
+  if (!atomic_load (&c->failed)) {
+    error_save (&c->failure);
+    atomic_store_explicit (&c->failed, true, memory_order_release);
+  }
   set_error (VHDKIT_ERR_IO, EIO, "%s",
              c->failure.text ? c->failure.text : "sync failed");
   return -1;
@@ -439,13 +443,13 @@ write_snapshot (struct image *i, struct snapshot *s)
 
   if (!s->data && !metadata)
     return 0;
-  if (!BROKEN (1) && sync_or_fail (i) == -1)
+  if (!BROKEN (1) && commit_sync (i) == -1)
     return -1;
   if (!metadata)
     return 0;
   if (write_bitmaps (i, s) == -1 || write_table (i, s) == -1)
     return -1;
-  return sync_or_fail (i);
+  return commit_sync (i);
 }
 
 static int

@@ -14,9 +14,9 @@
  * So at every moment the file ends in a valid footer; a power cut that keeps
  * 2 and loses 1 leaves the copy at the start (write order, rule 4).
  *
- * What lies behind the end the file had at open is known to be zero.  Space
- * before that, gaps and space freed in this session, may hold anything and is
- * zeroed before it is used again; that reaches the disk with the first sync of
+ * What lies behind the end the file had at open is known to be zero, unless a
+ * write failed there.  Space before that, gaps and space freed in this
+ * session, may hold anything and is zeroed before it is used again; that reaches the disk with the first sync of
  * the commit that publishes the block (rule 3).
  *
  * Placement: the data, not the bitmap, begins at a multiple of 4 KiB, as
@@ -195,7 +195,7 @@ check_copy (struct image *i)
   if (i->copy_differs) {
     vhd_footer_encode (&i->footer, &d);
     if (store_pwrite (i->store, &d, sizeof d, 0) == -1
-        || store_flush (i->store) == -1) {
+        || commit_sync (i) == -1) {
       error_prefix ("repairing the footer copy at the start");
       return -1;
     }
@@ -221,6 +221,24 @@ end_of_step (const struct image *i, uint64_t start, unsigned step)
   return end;
 }
 
+/* Write the footer at a new place behind the old one. */
+static int
+extend (struct image *i, uint64_t footer)
+{
+  struct space *s = &i->space;
+  struct saved_error e;
+
+  if (write_footer (i, footer) == 0)
+    return 0;
+  /* Part of it may be there.  The file must end in a footer again; and if it
+   * cannot, what is there now is not zero. */
+  error_save (&e);
+  (void) store_truncate (i->store, s->footer + SECTOR_SIZE);
+  s->clean_from = MAX_OF (s->clean_from, footer + SECTOR_SIZE);
+  error_restore (&e);
+  return -1;
+}
+
 /* Move the footer so that a slot at start fits before it, and some more. */
 static int
 grow (struct image *i, uint64_t start)
@@ -238,16 +256,20 @@ grow (struct image *i, uint64_t start)
   if (check_copy (i) == -1)
     return -1;
   footer = place_footer (i, end_of_step (i, start, s->step));
-  if (write_footer (i, footer) == -1) {
+  if (extend (i, footer) == -1) {
     /* The host may have a limit that one block still respects. */
     footer = place_footer (i, end_of_step (i, start, 1));
-    if (s->step == 1 || write_footer (i, footer) == -1)
+    if (s->step == 1 || extend (i, footer) == -1)
       goto no_room;
   }
-  if (store_pwrite (i->store, zeros, sizeof zeros, old) == -1)
-    goto no_room;
   s->footer = footer;
   s->grown = true;
+  if (store_pwrite (i->store, zeros, sizeof zeros, old) == -1) {
+    /* The new footer counts, and the old one is among what must be zeroed
+     * before it is used. */
+    s->clean_from = MAX_OF (s->clean_from, footer);
+    goto no_room;
+  }
   if (s->step < MAX_STEP)
     s->step *= 2;
   return 0;

@@ -56,6 +56,8 @@ fault_before (struct wrap *w, const struct call *c)
       || (call > f->fail_at && !f->for_good))
     return 0;
 
+  if (!f->hit)
+    f->hit_kind = c->kind;
   f->hit = true;
   if (c->kind == CALL_WRITE)
     write_partially (w, c, f->partial);

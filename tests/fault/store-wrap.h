@@ -104,6 +104,7 @@ struct fault {
                                    its work first */
   _Atomic uint64_t calls;       /* of these kinds, so far */
   _Atomic bool hit;             /* a call was made to fail */
+  enum call_kind hit_kind;      /* the first one */
 };
 extern struct store *fault_open (struct store *inner, struct fault *f);
 
