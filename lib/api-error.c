@@ -80,6 +80,7 @@ static const struct view views[VHDKIT_ERR_LAST_] = {
   ERR (WOULD_TRUNCATE, 0xc03a0025, 0, 0x80042574),
   ERR (NO_MIN_SIZE, 0xc03a0026, 0, 0x80042574),
   ERR (AT_MIN_SIZE, 0xc03a0027, 0, 0x80042574),
+  ERR (BAD_INDEX, 87, 0x8002000b, 0x80070057),
 };
 
 /* A number that is no code of ours gets the view of UNEXPECTED. */

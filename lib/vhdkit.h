@@ -98,6 +98,7 @@ enum vhdkit_error {
   VHDKIT_ERR_WOULD_TRUNCATE,
   VHDKIT_ERR_NO_MIN_SIZE,
   VHDKIT_ERR_AT_MIN_SIZE,
+  VHDKIT_ERR_BAD_INDEX,
   VHDKIT_ERR_LAST_              /* one past the last; not an error */
 };
 
@@ -363,6 +364,172 @@ extern size_t vhdkit_layers (vhdkit_disk *disk);
  * belongs to the disk and is valid until the next call for that layer. */
 extern const struct vhdkit_layer_info *vhdkit_layer (vhdkit_disk *disk,
                                                      size_t layer);
+/*----------------------------------------------------------------------
+ * Contexts and tasks: long operations that run while the caller does
+ * something else.  docs/tasks.md tells more.
+ *
+ * Every call here may be made from any thread, and from several at once; none
+ * waits for an operation except vhdkit_task_wait and vhdkit_context_free.
+ * Neither contexts nor tasks live on in the child of a fork.
+ *--------------------------------------------------------------------*/
+
+typedef struct vhdkit_context vhdkit_context;
+typedef struct vhdkit_task vhdkit_task;
+
+/* Options of vhdkit_context_new.  Zero every field that is not used;
+ * struct_size must be sizeof (struct vhdkit_context_options). */
+struct vhdkit_context_options {
+  size_t struct_size;
+  /* How many tasks run at once, at most 64; more wait for their turn.  0: as
+   * many as there are processors, at most 4.  Threads are started when there
+   * is something to do. */
+  unsigned threads;
+};
+
+/* Make a context.  opts may be NULL.
+ * Errors: NULL_POINTER, INVALID_PARAMETER, NO_MEMORY. */
+extern int vhdkit_context_new (const struct vhdkit_context_options *opts,
+                               vhdkit_context **ret_ctx);
+
+/* The context that is meant wherever NULL is given for one; made when first
+ * needed.  NULL with NO_MEMORY. */
+extern vhdkit_context *vhdkit_context_default (void);
+
+/* From now on new tasks are refused with SHUTTING_DOWN.  Those that have not
+ * begun, and the cancelable ones that run, end with the result
+ * SHUTDOWN_ABORT.  Does not wait for them.  ctx NULL: the default context. */
+extern void vhdkit_context_shutdown (vhdkit_context *ctx);
+
+/* Shut down, wait until every task is complete, end the threads, and free the
+ * context.  Tasks that the caller still has stay valid.  The default context
+ * is only emptied and stays shut down.  NULL is allowed and does nothing.
+ * Must not be called from inside an operation of the same context. */
+extern void vhdkit_context_free (vhdkit_context *ctx);
+
+enum vhdkit_task_state {
+  VHDKIT_TASK_RUNNING = 0,      /* or waiting for its turn */
+  VHDKIT_TASK_DONE
+};
+
+/* What became of a task: the numbers of Virtual Server's VMTaskResult, and
+ * NONE until the task is complete. */
+enum vhdkit_task_result {
+  VHDKIT_RESULT_NONE = -1,
+  VHDKIT_RESULT_SUCCESS = 0,
+  VHDKIT_RESULT_CANCELLED = 1,
+  VHDKIT_RESULT_UNEXPECTED_ERROR = 2,
+  VHDKIT_RESULT_OUT_OF_MEMORY = 3,
+  VHDKIT_RESULT_DISK_RELATED_ERROR = 4,
+  VHDKIT_RESULT_INCOMPATIBLE_SAVED_STATE = 5, /* never: no machines here */
+  VHDKIT_RESULT_TIME_OUT = 6,
+  VHDKIT_RESULT_ILLEGAL_VALUE = 7,  /* an image, a name or a value that cannot
+                                       be used was met while running */
+  VHDKIT_RESULT_THREAD_CRASH = 8,   /* its thread ended inside the operation */
+  VHDKIT_RESULT_SHUTDOWN_ABORT = 9
+};
+
+/* All there is to know of a task at one moment.  The strings belong to the
+ * task and live as long as the caller's reference to it. */
+struct vhdkit_task_info {
+  size_t struct_size;
+  uint64_t id;                  /* grows; never used twice in a process */
+  const char *kind;             /* "create", ... */
+  const char *description;      /* for people; never empty */
+  enum vhdkit_task_state state;
+  /* 0 to 99 while running; never falls; 100 after success and only then.
+   * After a failure it stays where it was. */
+  int percent;
+  int cancelable;
+  /* What the operation last said of itself; total 0: nothing yet. */
+  uint64_t done_bytes, total_bytes;
+  enum vhdkit_task_result result;
+  /* Why it failed.  PENDING (errno EINPROGRESS) while running, OK (0) after
+   * success. */
+  enum vhdkit_error error;
+  int error_errno;
+  const char *error_text;       /* "" unless it failed */
+};
+
+/* Write the status of the task at this moment; its struct_size must be
+ * set to sizeof (struct vhdkit_task_info).  A task that failed is a success
+ * here.  Errors: NULL_POINTER, INVALID_PARAMETER. */
+extern int vhdkit_task_status (vhdkit_task *task,
+                               struct vhdkit_task_info *ret_status);
+
+/* The same one by one; task must not be NULL. */
+extern uint64_t vhdkit_task_id (vhdkit_task *task);
+extern const char *vhdkit_task_description (vhdkit_task *task);
+extern int vhdkit_task_is_cancelable (vhdkit_task *task);
+extern int vhdkit_task_is_complete (vhdkit_task *task);
+extern int vhdkit_task_percent (vhdkit_task *task);
+extern enum vhdkit_task_result vhdkit_task_result (vhdkit_task *task);
+extern enum vhdkit_error vhdkit_task_error (vhdkit_task *task);
+extern const char *vhdkit_task_error_text (vhdkit_task *task);
+
+/* Wait until the task is complete, at most timeout_ms milliseconds: 0 looks
+ * and returns, -1 waits for ever, 4,000,000 is the longest.  Any number of
+ * threads may wait, and again later.
+ *
+ * Two codes: 0 says that the task is complete, not that its operation
+ * succeeded.  That is what vhdkit_task_error says, and if the operation failed
+ * its error, sentence and all, is now the calling thread's last error too:
+ *
+ *     if (vhdkit_task_wait (t, -1) == -1
+ *         || vhdkit_task_error (t) != VHDKIT_OK)
+ *       fprintf (stderr, "%s\n", vhdkit_get_error ());
+ *
+ * Errors: TIMED_OUT (the task goes on), INVALID_PARAMETER, NULL_POINTER,
+ * WRONG_STATE (an operation waiting for itself). */
+extern int vhdkit_task_wait (vhdkit_task *task, int timeout_ms);
+
+/* Ask the operation to stop, and return at once.  A task that has not begun is
+ * complete when the call returns; another one when its operation has cleaned
+ * up behind itself, within 100 ms unless the system keeps it in a call that
+ * cannot be interrupted.  An operation that was past its last step may still
+ * succeed: the result tells.
+ * Errors, and nothing changes: CANCELLED (was already asked to stop),
+ * CANCEL_TOO_LATE (is complete), NOT_CANCELABLE, NULL_POINTER. */
+extern int vhdkit_task_cancel (vhdkit_task *task);
+
+/* A file descriptor that becomes readable when the task is complete, and stays
+ * so, for poll and event loops.  It belongs to the task: do not read from it,
+ * do not close it, and stop watching it before vhdkit_task_free.
+ * -1: IO (no file descriptors left), NO_MEMORY, NULL_POINTER. */
+extern int vhdkit_task_fd (vhdkit_task *task);
+
+/* Give the reference back.  A running task goes on without it; nobody learns
+ * how it ends.  NULL is allowed. */
+extern void vhdkit_task_free (vhdkit_task *task);
+
+/* The running tasks of a context (NULL: the default context), oldest first.
+ * item and list give references of their own, to be given back with
+ * vhdkit_task_free.  index counts from 0; between count and item tasks may end
+ * and others move up, which list spares the caller: an array of *ret_count
+ * tasks, itself to be freed with free.
+ * Errors: BAD_INDEX, NULL_POINTER, NO_MEMORY. */
+extern size_t vhdkit_tasks_count (vhdkit_context *ctx);
+extern int vhdkit_tasks_item (vhdkit_context *ctx, size_t index,
+                              vhdkit_task **ret_task);
+extern int vhdkit_tasks_list (vhdkit_context *ctx, vhdkit_task ***ret_tasks,
+                              size_t *ret_count);
+
+/* Views: what other interfaces make of the same task; task must not be NULL.
+ *
+ * _win32 is GetVirtualDiskOperationProgress: returns OperationStatus, 997
+ * (ERROR_IO_PENDING) while running, 995 after cancelling, 0 after success;
+ * value / completion is the progress.
+ * _hresult is IVMTask2.Error: 0 while running and after success.
+ * _vds is IVdsAsync.QueryStatus: returns the operation's HRESULT, 80042409
+ * (VDS_E_OPERATION_PENDING) while running; percent is 0 to 99 while running,
+ * 100 after success, 0 after a failure.
+ * The pointers may be NULL. */
+extern uint32_t vhdkit_task_status_win32 (vhdkit_task *task,
+                                          uint64_t *ret_value,
+                                          uint64_t *ret_completion);
+extern uint32_t vhdkit_task_status_hresult (vhdkit_task *task);
+extern uint32_t vhdkit_task_status_vds (vhdkit_task *task,
+                                        uint32_t *ret_percent);
+
 /*----------------------------------------------------------------------
  * Check
  *--------------------------------------------------------------------*/
