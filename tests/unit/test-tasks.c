@@ -418,7 +418,7 @@ fill_a_disk (void *opaque)
   vhdkit_task *t;
 
   d->mounted = unshare (CLONE_NEWNS) == 0
-    && mount (NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0
+    && mount ("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0
     && mount ("tmpfs", temp_dir, "tmpfs", 0, "size=2m") == 0;
   if (d->mounted) {
     assert_ok (task_start (own, "create", c.path, true, create, NULL, &c, &t));
