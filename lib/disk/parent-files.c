@@ -19,6 +19,7 @@
 #include <limits.h>
 #include <linux/openat2.h>
 #include <locale.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -410,26 +411,32 @@ open_file (const struct spot *s, bool device_allowed, struct attempt *a)
   return 0;
 }
 
+/* For comparing letters beyond ASCII.  Made once, kept to the end: a library
+ * does not know when its last caller has gone. */
+static locale_t case_locale;
+
+static void
+make_case_locale (void)
+{
+  case_locale = newlocale (LC_CTYPE_MASK, "C.UTF-8", (locale_t) 0);
+}
+
 /* The exact name, else the same but for case.  *ret_name (malloced) is set
  * when another name was opened. */
 static int
 open_any_case (const struct spot *s, struct attempt *a, char **ret_name)
 {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
   struct spot other = *s;
   bool many = false;
-  locale_t locale;
-  int r;
 
   *ret_name = NULL;
   if (open_file (s, false, a) == -1)
     return -1;
   if (a->store || a->err != ENOENT)
     return 0;
-  locale = newlocale (LC_CTYPE_MASK, "C.UTF-8", (locale_t) 0);
-  r = match_case (s, locale, ret_name, &many);
-  if (locale != (locale_t) 0)
-    freelocale (locale);
-  if (r == -1)
+  pthread_once (&once, make_case_locale);
+  if (match_case (s, case_locale, ret_name, &many) == -1)
     return -1;
   if (many)
     a->outcome = "no such file, but several whose names differ only in case";
