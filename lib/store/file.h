@@ -24,6 +24,10 @@ struct file_store {
   enum store_lock locked;
 };
 
+/* store-file.c */
+/* Without a descriptor (-1) yet; store_close frees it. */
+extern struct file_store *file_store_new (const char *name, bool writable);
+
 /* file-lock.c */
 /* From one lock to another; on failure the old one stays. */
 extern int file_lock_change (int fd, const char *name, enum store_lock from,

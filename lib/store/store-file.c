@@ -511,8 +511,8 @@ examine (struct file_store *f)
   return 0;
 }
 
-static struct file_store *
-new_file_store (const char *name, bool writable)
+struct file_store *
+file_store_new (const char *name, bool writable)
 {
   struct file_store *f = calloc (1, sizeof *f);
 
@@ -533,7 +533,7 @@ new_file_store (const char *name, bool writable)
 struct store *
 store_open_file (int dirfd, const char *path, bool writable, bool beneath)
 {
-  struct file_store *f = new_file_store (path, writable);
+  struct file_store *f = file_store_new (path, writable);
 
   if (f == NULL)
     return NULL;
@@ -548,7 +548,7 @@ store_open_file (int dirfd, const char *path, bool writable, bool beneath)
 struct store *
 store_create_file (const char *path, mode_t mode)
 {
-  struct file_store *f = new_file_store (path, true);
+  struct file_store *f = file_store_new (path, true);
 
   if (f == NULL)
     return NULL;

@@ -186,6 +186,27 @@ extern struct store *store_open_file (int dirfd, const char *path,
 extern struct store *store_create_file (const char *path, mode_t mode);
 /* The descriptor of a file store, or -1 for other stores. */
 extern int store_file_fd (struct store *s);
+/* A writable store of a regular file that is open already: a duplicate of fd,
+ * which stays the caller's. */
+extern struct store *store_file_dup (int fd, const char *name);
+/* The same file once more, writable and past the page cache (O_DIRECT): for
+ * large aligned transfers.  NULL, with no error set, where there is no such
+ * thing; then use s. */
+extern struct store *store_file_direct (struct store *s);
+/* Do not change the time of last access by reading, where that is allowed. */
+extern void store_file_noatime (struct store *s);
+
+/* NBD, read-only; for libraries built with libnbd, else NOT_SUPPORTED.  Uses
+ * several connections where the server allows it. */
+extern bool store_is_nbd_uri (const char *name);
+/* cancelled (may be NULL) is asked while a server does not answer; CANCELLED
+ * once it returns non-zero. */
+extern struct store *store_open_nbd (const char *uri,
+                                     int (*cancelled) (void *opaque),
+                                     void *opaque);
+/* Every call that waits, and every later one, fails with CANCELLED.  Any
+ * thread, any number of times; nothing happens to other stores. */
+extern void store_nbd_cancel (struct store *s);
 
 /* Memory.  Starts empty.  For tests and for small images. */
 extern struct store *store_open_memory (const char *name);
