@@ -1,0 +1,245 @@
+/* vhdkit: what can be copied from.
+ * SPDX-License-Identifier: BSD-3-Clause
+ *
+ * To the copy a source is a number of bytes, with holes.  A VHD is read
+ * through its whole chain; everything else is a store.
+ */
+#include <config.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/stat.h>
+
+#include "base/checked.h"
+#include "base/error.h"
+#include "operations/copy-internal.h"
+
+/*----------------------------------------------------------------------
+ * Opening
+ *--------------------------------------------------------------------*/
+
+static int
+open_vhd (struct copy_source *s, const struct vhdkit_open_options *opts)
+{
+  size_t i;
+
+  s->kind = COPY_FROM_VHD;
+  if (disk_open (s->name, VHDKIT_ACCESS_ATTACH_RO, 0, opts, &s->disk) == -1)
+    return -1;
+  for (i = 0; i < s->disk->nr_layers; i++)
+    store_file_noatime (s->disk->layer[i].store);
+  s->bytes = s->disk->layer[0].size;
+  return 0;
+}
+
+/* A file or a block device, sector by sector. */
+static int
+open_flat (struct copy_source *s, const char *path, bool force)
+{
+  struct stat st;
+
+  s->kind = COPY_FROM_RAW;
+  s->store = store_open_file (AT_FDCWD, path, false, false);
+  if (s->store == NULL)
+    return -1;
+  if (fstat (store_file_fd (s->store), &st) == -1) {
+    set_error_errno (errno, "%s", path);
+    return -1;
+  }
+  if (S_ISBLK (st.st_mode)) {
+    s->kind = COPY_FROM_DEVICE;
+    if (copy_claim_device (path, s->store, force, &s->claim) == -1)
+      return -1;
+  }
+  else if (store_lock (s->store, STORE_LOCK_READ) == -1)
+    return -1;
+  store_file_noatime (s->store);
+  return store_size (s->store, &s->bytes);
+}
+
+static int
+is_cancelled (void *opaque)
+{
+  const struct progress *p = opaque;
+
+  return p && p->fn && p->fn (p->opaque, 0, 1);
+}
+
+static int
+open_nbd (struct copy_source *s, const struct progress *progress)
+{
+  s->kind = COPY_FROM_NBD;
+  s->store = store_open_nbd (s->name, is_cancelled, (void *) progress);
+  return s->store ? store_size (s->store, &s->bytes) : -1;
+}
+
+static int
+open_by_name (struct copy_source *s, uint32_t flags,
+              const struct vhdkit_open_options *opts,
+              const struct progress *progress)
+{
+  const bool force = flags & COPY_FORCE_SOURCE;
+  struct stat st;
+
+  if (strncmp (s->name, "raw:", 4) == 0)
+    return open_flat (s, s->name + 4, force);
+  if (store_is_nbd_uri (s->name))
+    return open_nbd (s, progress);
+  if (stat (s->name, &st) == 0 && S_ISBLK (st.st_mode))
+    return open_flat (s, s->name, force);
+  return open_vhd (s, opts);
+}
+
+int
+copy_source_open (const char *path, uint32_t flags,
+                  const struct vhdkit_open_options *opts,
+                  const struct progress *progress,
+                  struct copy_source **ret_source)
+{
+  struct copy_source *s = calloc (1, sizeof *s);
+
+  if (s == NULL || (s->name = strdup (path)) == NULL) {
+    free (s);
+    set_error_errno (ENOMEM, "%s", path);
+    return -1;
+  }
+  s->claim = -1;
+  if (open_by_name (s, flags, opts, progress) == -1) {
+    copy_source_close (s);
+    return -1;
+  }
+  s->size = s->bytes <= INT64_MAX ? round_up (s->bytes, SECTOR_SIZE)
+                                  : s->bytes;
+  *ret_source = s;
+  return 0;
+}
+
+void
+copy_source_close (struct copy_source *s)
+{
+  struct saved_error e;
+
+  if (s == NULL)
+    return;
+  error_save (&e);
+  disk_close (s->disk);
+  store_close (s->store);
+  if (s->claim != -1)
+    close (s->claim);
+  free (s->name);
+  free (s);
+  error_restore (&e);
+}
+
+/*----------------------------------------------------------------------
+ * Size
+ *--------------------------------------------------------------------*/
+
+enum copy_kind
+copy_source_kind (const struct copy_source *s)
+{
+  return s->kind;
+}
+
+uint64_t
+copy_source_size (const struct copy_source *s)
+{
+  return s->size;
+}
+
+int
+copy_new_size (const struct copy_source *s, uint64_t maximum_size,
+               const char *path, uint64_t *ret_size)
+{
+  const uint64_t size = maximum_size ? maximum_size : s->size;
+
+  if (s->bytes == 0) {
+    set_error (VHDKIT_ERR_SIZE_TOO_SMALL, EINVAL,
+               "%s: the source %s is empty", path, s->name);
+    return -1;
+  }
+  if (size < s->size) {
+    set_error (VHDKIT_ERR_INVALID_PARAMETER, EINVAL,
+               "%s: a size of %" PRIu64 " bytes is too small for the source "
+               "%s, which has %" PRIu64, path, size, s->name, s->size);
+    return -1;
+  }
+  if (size > VHD_MAX_SIZE) {
+    set_error (VHDKIT_ERR_SIZE_TOO_LARGE, EFBIG,
+               "%s: %" PRIu64 " bytes, the size of the source %s, is too "
+               "large: the limit is %" PRIu64 " (2040 GiB)", path, size,
+               s->name, VHD_MAX_SIZE);
+    return -1;
+  }
+  *ret_size = size;
+  return 0;
+}
+
+/*----------------------------------------------------------------------
+ * Reading
+ *--------------------------------------------------------------------*/
+
+int
+copy_source_pread (struct copy_source *s, void *buf, size_t count,
+                   uint64_t offset)
+{
+  size_t there = offset >= s->bytes ? 0
+                 : MIN_OF ((uint64_t) count, s->bytes - offset);
+
+  memset ((char *) buf + there, 0, count - there);
+  if (there == 0)
+    return 0;
+  if (s->disk)
+    return disk_pread (s->disk, buf, there, offset);
+  return store_pread (s->store, buf, there, offset);
+}
+
+struct first_extent {
+  uint64_t end;
+  bool zero;
+};
+
+static int
+take_first (void *opaque, const struct vhdkit_extent *e)
+{
+  struct first_extent *f = opaque;
+
+  f->end = e->offset + e->length;
+  f->zero = e->flags & VHDKIT_EXTENT_ZERO;
+  return 1;
+}
+
+int
+copy_source_extent (struct copy_source *s, uint64_t offset, uint64_t *ret_end,
+                    bool *ret_zero)
+{
+  struct first_extent f = { s->bytes, false };
+
+  if (offset >= s->bytes) {
+    *ret_end = s->size;
+    *ret_zero = true;
+    return 0;
+  }
+  if (s->disk) {
+    if (disk_extents (s->disk, s->bytes - offset, offset, take_first, &f)
+        == -1)
+      return -1;
+  }
+  else if (store_next_extent (s->store, offset, s->bytes, &f.end, &f.zero)
+           == -1)
+    return -1;
+  *ret_end = f.end;
+  *ret_zero = f.zero;
+  return 0;
+}
+
+void
+copy_source_cancel (struct copy_source *s)
+{
+  if (s->kind == COPY_FROM_NBD)
+    store_nbd_cancel (s->store);
+}
