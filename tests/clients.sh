@@ -26,16 +26,6 @@ requires_nbd_python ()
     skip "no python3 with libnbd"
 }
 
-# nbdkit with AddressSanitizer's run time preloaded can hang in the C library's
-# lock for locales once it has reported an error, with any plugin: its end, and
-# looking up a locale, wait for ever.
-requires_no_preload ()
-{
-    case $SANITIZE in
-        *address*) skip 'nbdkit hangs here with AddressSanitizer preloaded' ;;
-    esac
-}
-
 requires_root ()
 {
     [ "$(id -u)" = 0 ] || skip "this test must be run as root"

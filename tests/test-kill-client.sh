@@ -7,7 +7,6 @@ source "$srcdir/clients.sh"
 set -e
 requires_plugin
 requires_nbd_python
-requires_no_preload
 
 cd "$tmp"
 base_image base.vhd 9M

@@ -8,7 +8,6 @@ source "$srcdir/clients.sh"
 set -e
 requires_plugin
 requires_nbd_python
-requires_no_preload
 
 mkdir "$tmp/outside" "$tmp/dir" "$tmp/dir/sub" "$tmp/library"
 cd "$tmp"

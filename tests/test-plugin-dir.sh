@@ -7,7 +7,6 @@ source "$srcdir/clients.sh"
 set -e
 requires_plugin
 requires_nbd_python
-requires_no_preload
 requires jq --version
 
 mkdir "$tmp/dir" "$tmp/dir/sub" "$tmp/one"
