@@ -25,6 +25,9 @@ errno_of_finding (enum vhdkit_error code)
     return ENOTSUP;
   case VHDKIT_ERR_NO_MEMORY:
     return ENOMEM;
+  case VHDKIT_ERR_PARENT_TIMESTAMP_MISMATCH:
+  case VHDKIT_ERR_PARENT_SIZE_MISMATCH:
+    return ESTALE;
   default:
     return EIO;
   }

@@ -31,7 +31,16 @@
 struct opening {
   const struct vhdkit_open_options *opts;
   bool inspect;
+  bool strict_parent;
 };
+
+/* The parent that was found is not as the child recorded it. */
+static bool
+is_other_parent (const struct vhdkit_finding *f)
+{
+  return f->code == VHDKIT_ERR_PARENT_TIMESTAMP_MISMATCH
+         || f->code == VHDKIT_ERR_PARENT_SIZE_MISMATCH;
+}
 
 /* An error keeps the image from opening and is the error of the call; to
  * those who inspect it is something to know. */
@@ -41,6 +50,8 @@ on_finding (void *opaque, const struct vhdkit_finding *f)
   struct opening *o = opaque;
 
   if (f->severity == VHDKIT_SEVERITY_ERROR && !o->inspect)
+    return 1;
+  if (o->strict_parent && is_other_parent (f))
     return 1;
   if (o->opts->on_finding && o->opts->on_finding (o->opts->opaque, f) != 0) {
     set_error (VHDKIT_ERR_CANCELLED, ECANCELED, "ended by the caller");
@@ -261,7 +272,8 @@ disk_open (const char *path, uint32_t access_mask, uint32_t flags,
 {
   static const struct vhdkit_open_options defaults;
   struct opening opening = {
-    .opts = opts ? opts : &defaults, .inspect = flags & VHDKIT_OPEN_INSPECT
+    .opts = opts ? opts : &defaults, .inspect = flags & VHDKIT_OPEN_INSPECT,
+    .strict_parent = flags & VHDKIT_OPEN_STRICT_PARENT
   };
   struct report r = { .fn = on_finding, .opaque = &opening, .file = path };
   struct vhdkit_disk *d = new_disk (path, flags);
@@ -269,6 +281,7 @@ disk_open (const char *path, uint32_t access_mask, uint32_t flags,
 
   if (d == NULL)
     return -1;
+  d->access_mask = access_mask;
   opts = opening.opts;
   if (open_top (d, path, flags, opts, &r) == -1
       || (!(flags & VHDKIT_OPEN_NO_PARENTS)

@@ -31,11 +31,20 @@ struct layer {
 struct vhdkit_disk {
   struct layer *layer;
   size_t nr_layers;
+  uint32_t access_mask;         /* what it was opened for */
   bool inspect;                 /* for information only */
   bool locks;
   struct below_cache *below;    /* NULL without parents */
   char *path;                   /* layer[0].path, for messages */
 };
+
+/* What vhdkit_open can be told. */
+#define DISK_OPEN_FLAGS                                                 \
+  (VHDKIT_OPEN_NO_PARENTS | VHDKIT_OPEN_CACHED_IO                       \
+   | VHDKIT_OPEN_PARENT_CACHED_IO | VHDKIT_OPEN_NO_LOCK                 \
+   | VHDKIT_OPEN_IGNORE_PARENT_ID | VHDKIT_OPEN_CONFINE                 \
+   | VHDKIT_OPEN_SIZE_CHS | VHDKIT_OPEN_INSPECT                         \
+   | VHDKIT_OPEN_STRICT_PARENT)
 
 extern int disk_open (const char *path, uint32_t access_mask, uint32_t flags,
                       const struct vhdkit_open_options *opts,

@@ -169,6 +169,15 @@ file_lock_change (int fd, const char *name, enum store_lock from,
   return 0;
 }
 
+bool
+file_lock_others (int fd)
+{
+  struct flock fl = lock_of (0, F_WRLCK);
+
+  fl.l_len = PERMS;             /* whatever they hold */
+  return fcntl (fd, F_OFD_GETLK, &fl) == 0 && fl.l_type != F_UNLCK;
+}
+
 /* The new description takes the bytes before the old one lets them go, so
  * others see them locked at any moment.  It need not ask for others: the old
  * one has kept them out.  The old one must let go although it is about to be

@@ -36,6 +36,9 @@ extern int file_lock_change (int fd, const char *name, enum store_lock from,
 extern int file_lock_move (int from_fd, int to_fd, const char *name,
                            enum store_lock lock);
 
+/* Does another open file description hold a lock of these? */
+extern bool file_lock_others (int fd);
+
 /* file-zero.c */
 extern int file_zero (struct store *s, uint64_t offset, uint64_t length,
                       uint32_t flags);

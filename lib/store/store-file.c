@@ -573,3 +573,9 @@ store_file_fd (struct store *s)
 {
   return s->ops == &file_ops ? file_of (s)->fd : -1;
 }
+
+bool
+store_file_used_by_others (struct store *s)
+{
+  return s->ops == &file_ops && file_lock_others (file_of (s)->fd);
+}

@@ -186,6 +186,9 @@ extern struct store *store_open_file (int dirfd, const char *path,
 extern struct store *store_create_file (const char *path, mode_t mode);
 /* The descriptor of a file store, or -1 for other stores. */
 extern int store_file_fd (struct store *s);
+/* Does somebody else have the file open, with a lock?  false where that cannot
+ * be told. */
+extern bool store_file_used_by_others (struct store *s);
 /* A writable store of a regular file that is open already: a duplicate of fd,
  * which stays the caller's. */
 extern struct store *store_file_dup (int fd, const char *name);
