@@ -22,9 +22,7 @@ static int
 check_open (const char *function, const char *path, uint32_t mask,
             uint32_t flags, const struct vhdkit_open_options *opts)
 {
-  const uint32_t known = VHDKIT_OPEN_NO_PARENTS | VHDKIT_OPEN_NO_LOCK
-    | VHDKIT_OPEN_IGNORE_PARENT_ID | VHDKIT_OPEN_CONFINE
-    | VHDKIT_OPEN_SIZE_CHS | VHDKIT_OPEN_INSPECT;
+  const uint32_t known = DISK_OPEN_FLAGS;
 
   if (path == NULL)
     return null_pointer (function, "path");

@@ -99,6 +99,7 @@ enum vhdkit_error {
   VHDKIT_ERR_NO_MIN_SIZE,
   VHDKIT_ERR_AT_MIN_SIZE,
   VHDKIT_ERR_BAD_INDEX,
+  VHDKIT_ERR_INSUFFICIENT_BUFFER,
   VHDKIT_ERR_LAST_              /* one past the last; not an error */
 };
 
@@ -175,6 +176,9 @@ typedef struct vhdkit_disk vhdkit_disk;
  * (api-semantics 2.1), the high ones are our own. */
 #define VHDKIT_OPEN_NO_PARENTS        0x00000001u /* this file only; what it
                                                      lacks reads as zeros */
+#define VHDKIT_OPEN_CACHED_IO         0x00000008u /* no effect: the cache of
+                                                     the host is always used */
+#define VHDKIT_OPEN_PARENT_CACHED_IO  0x00000020u /* the same */
 #define VHDKIT_OPEN_NO_LOCK           0x00010000u /* take no file locks */
 #define VHDKIT_OPEN_IGNORE_PARENT_ID  0x00020000u /* parents with another id */
 #define VHDKIT_OPEN_CONFINE           0x00040000u /* the image, and every
@@ -189,6 +193,10 @@ typedef struct vhdkit_disk vhdkit_disk;
                                                      instead of failing, and
                                                      says so in candidates;
                                                      the data calls fail */
+#define VHDKIT_OPEN_STRICT_PARENT     0x00400000u /* a parent with another
+                                                     size or modification time
+                                                     than recorded is an error,
+                                                     not only a finding */
 #define VHDKIT_CHECK_DATA             0x00200000u /* vhdkit_check: also read
                                                      the data, for what only
                                                      shows there (slow) */
@@ -587,6 +595,282 @@ struct vhdkit_create_options {
  * not a multiple of 512), INVALID_NAME, NAME_TOO_LONG (cannot be recorded). */
 extern int vhdkit_create_image (const char *path,
                                 const struct vhdkit_create_options *opts);
+
+/*----------------------------------------------------------------------
+ * Create by Windows' rules: CreateVirtualDisk
+ *--------------------------------------------------------------------*/
+
+/* VIRTUAL_STORAGE_TYPE.  The vendor is a GUID in Windows memory order; all
+ * zero is "unknown". */
+struct vhdkit_storage_type {
+  uint32_t device_id;           /* VHDKIT_DEVICE_... */
+  uint8_t vendor_id[16];
+};
+
+#define VHDKIT_DEVICE_UNKNOWN 0u        /* decided by the name: *.vhd */
+#define VHDKIT_DEVICE_ISO     1u
+#define VHDKIT_DEVICE_VHD     2u        /* the only one there is here */
+#define VHDKIT_DEVICE_VHDX    3u
+#define VHDKIT_DEVICE_VHDSET  4u
+
+/* {EC984AEC-A0F9-47E9-901F-71415A66345B}, an initialiser for vendor_id. */
+#define VHDKIT_VENDOR_MICROSOFT                                         \
+  { 0xec, 0x4a, 0x98, 0xec, 0xf9, 0xa0, 0xe9, 0x47,                     \
+    0x90, 0x1f, 0x71, 0x41, 0x5a, 0x66, 0x34, 0x5b }
+
+/* What Windows has a security descriptor for.  Applied before any data is
+ * written. */
+struct vhdkit_security {
+  uint32_t set;                 /* which of these: VHDKIT_SECURITY_... */
+  uint32_t mode;                /* permission bits, 0 to 07777; no umask */
+  uint32_t owner, group;        /* numeric ids */
+  /* A POSIX access control list as setfacl -m has it, entries separated by
+   * commas: "u::rw,u:1000:r,g::r,m::rw,o::-".  Missing u::, g:: and o:: are
+   * taken from the mode; a missing m:: is what covers all it must. */
+  const char *acl;
+};
+
+#define VHDKIT_SECURITY_MODE  0x1u
+#define VHDKIT_SECURITY_OWNER 0x2u
+#define VHDKIT_SECURITY_GROUP 0x4u
+#define VHDKIT_SECURITY_ACL   0x8u
+
+/* CREATE_VIRTUAL_DISK_FLAG; there are no others here. */
+#define VHDKIT_CREATE_FLAG_NONE                     0x0u
+#define VHDKIT_CREATE_FLAG_FULL_PHYSICAL_ALLOCATION 0x1u /* a fixed disk */
+
+/* What is asked of the host; no Windows counterpart. */
+#define VHDKIT_HOST_ALLOW_COMPRESSED 0x01u /* where files are compressed */
+#define VHDKIT_HOST_ALLOW_ENCRYPTED  0x02u /* where files are encrypted */
+#define VHDKIT_HOST_FORCE_SOURCE     0x04u /* a block device in use, too */
+#define VHDKIT_HOST_CREATE_FOLDER    0x08u /* make the folder of the image if
+                                              it is the only one missing */
+#define VHDKIT_HOST_CREATE_FOLDERS   0x10u /* make all that are missing */
+#define VHDKIT_HOST_SPARSE           0x20u /* fixed: never reserve the space */
+#define VHDKIT_HOST_PREALLOCATE      0x40u /* fixed: write zeros where space
+                                              cannot be reserved */
+#define VHDKIT_HOST_STRICT           0x80u /* names and limits as on Windows:
+                                              vhdkit_create_fixed_mb and its
+                                              sisters only */
+
+/* CREATE_VIRTUAL_DISK_PARAMETERS and the other arguments of CreateVirtualDisk.
+ * Zero every field that is not used; struct_size must be
+ * sizeof (struct vhdkit_create_parameters). */
+struct vhdkit_create_parameters {
+  size_t struct_size;
+  vhdkit_context *context;      /* NULL: the default context */
+  uint32_t version;             /* 1 or 2 */
+  const struct vhdkit_storage_type *storage_type;
+  uint32_t access_mask;         /* for the disk that is returned; version 2:
+                                   must be VHDKIT_ACCESS_NONE */
+  uint32_t flags;               /* VHDKIT_CREATE_FLAG_... */
+  uint32_t provider_flags;      /* 0 */
+  const struct vhdkit_security *security; /* NULL: 0666 & ~umask, or what the
+                                             folder's default ACL says */
+  uint8_t unique_id[16];        /* all zero: a random one is made */
+  uint64_t maximum_size;        /* bytes; 0 with a parent; 0 with a source: as
+                                   large as the source */
+  uint32_t block_size;          /* 0: the parent's, or 2 MiB; 512 KiB; 2 MiB */
+  uint32_t sector_size;         /* 512, or 0 for the same */
+  uint32_t physical_sector_size;        /* the same */
+  const char *parent_path;      /* a differencing disk over it; "raw:PATH" is
+                                   a raw file */
+  const char *source_path;      /* its data is copied: a VHD (with all its
+                                   parents), "raw:PATH", a block device, an
+                                   NBD URI */
+
+  /* Looked at with version 2 only. */
+  uint32_t open_flags;          /* for the disk that is returned:
+                                   VHDKIT_OPEN_NO_PARENTS, _CACHED_IO,
+                                   _PARENT_CACHED_IO, and the high ones */
+  struct vhdkit_storage_type parent_storage_type, source_storage_type;
+  uint8_t resiliency_guid[16];  /* ignored */
+
+  /* No Windows counterpart. */
+  uint32_t host_flags;          /* VHDKIT_HOST_... */
+  const struct vhdkit_open_options *source_options; /* to open a VHD source
+                                   with: parents, search, ...; may be NULL */
+};
+
+/* Make a new disk by the rules of CreateVirtualDisk, and open it.
+ *
+ *     fixed         VHDKIT_CREATE_FLAG_FULL_PHYSICAL_ALLOCATION
+ *     dynamic       no flag, no parent
+ *     differencing  parent_path
+ *
+ * Whatever has the name path already is never touched.  On failure, or when
+ * the process is killed, nothing is left that looks like an image.
+ *
+ * ret_task NULL: returns when the image is complete, durable and open.
+ * ret_task not NULL: *ret_task is the task that makes it, to be given back
+ * with vhdkit_task_free.  Arguments, names and limits have been checked then,
+ * and the source and the parent are open; what goes wrong later is the error
+ * of the task.  The strings and structs of params are no longer needed, but
+ * *ret_disk is written by the task just before it is complete, and only if it
+ * succeeds.  A disk returned is closed with vhdkit_close.
+ *
+ * A version 1 disk may be used for what access_mask says.  A version 2 disk is
+ * open for reading, writing, information and changes of metadata, as
+ * open_flags have it.
+ *
+ * Refused, in this order, with INVALID_PARAMETER (Win32 87) unless another
+ * code stands in brackets:
+ *   storage_type NULL; params NULL; version not 1 or 2; version 2 with a mask;
+ *   block_size; maximum_size below 3 MiB with neither parent nor source
+ *   [SIZE_TOO_SMALL]; not a multiple of sector_size; unknown bits in the mask;
+ *   flags above 0x1; parent and source; parent and a size; parent and full
+ *   allocation; sector_size; version 2, fixed, and a block size; path or
+ *   ret_disk NULL; maximum_size above 2040 GiB [SIZE_TOO_LARGE];
+ *   provider_flags; physical_sector_size; then
+ *   a source larger than maximum_size.
+ * Other errors: PROVIDER_NOT_FOUND (not a VHD), BAD_PATHNAME (an empty path),
+ * PATH_NOT_FOUND, EXISTS, HOST_LIMITATION (a compressed or encrypted place),
+ * SHUTTING_DOWN, DISK_FULL, FILE_TOO_LARGE_FOR_FS, ACCESS_DENIED, INVALID_NAME,
+ * NAME_TOO_LONG, CANCELLED, NO_MEMORY, IO; of the parent as
+ * vhdkit_create_image; of the source as vhdkit_open, and SOURCE_OWNED,
+ * SOURCE_ONLINE, SECTOR_SIZE, NOT_SUPPORTED. */
+extern int vhdkit_create (const char *path,
+                          const struct vhdkit_create_parameters *params,
+                          vhdkit_task **ret_task, vhdkit_disk **ret_disk);
+
+/*----------------------------------------------------------------------
+ * Create by the rules of Virtual Server 2005
+ *--------------------------------------------------------------------*/
+
+/* CreateFixedVirtualHardDisk, CreateDynamicVirtualHardDisk and
+ * CreateDifferencingVirtualHardDisk.  Success means that a task was started,
+ * which makes the image; no task is made where the call fails.  context NULL:
+ * the default context.  size_mb: 3 to 2088960 megabytes (1048576 bytes).
+ *
+ * The folder of the image is made if it is missing, and removed again if the
+ * image cannot be made.  flags: VHDKIT_HOST_ALLOW_COMPRESSED,
+ * _ALLOW_ENCRYPTED, _CREATE_FOLDERS, _SPARSE and _PREALLOCATE (both for fixed
+ * disks), and
+ *
+ * VHDKIT_HOST_STRICT: everything as Windows has it.  Without it names may be
+ * what the system allows, and a relative one is meant from the working
+ * directory on.  With it a path must be absolute, have less than 260 UTF-16
+ * code units, be valid UTF-8 and hold none of * ? : < > | " \ , and the file
+ * system must have 8 MiB free (fixed: the size of the image).
+ *
+ * Of the two paths of a differencing disk one may be relative: to the folder
+ * of the other.  If both are, they are meant from the working directory on
+ * (STRICT: BAD_PATHNAME).
+ *
+ * Checked in this order, at the call: NULL_POINTER (a path, or ret_task);
+ * INVALID_PARAMETER (size below 1, unknown flags); BAD_PATHNAME (empty, or
+ * relative); INVALID_NAME; NAME_TOO_LONG; SIZE_TOO_SMALL, SIZE_TOO_LARGE;
+ * PATH_NOT_FOUND (no folder to make the folder in; no such parent); EXISTS;
+ * what a parent can be (as vhdkit_create_image); HOST_LIMITATION; DISK_FULL
+ * (STRICT); FILE_TOO_LARGE_FOR_FS (when fully grown); SHUTTING_DOWN.
+ * What goes wrong later is the error of the task; UNEXPECTED is all that these
+ * rules do not foresee.  vhdkit_error_hresult gives the HRESULTs. */
+extern int vhdkit_create_fixed_mb (vhdkit_context *context,
+                                   const char *image_path, int64_t size_mb,
+                                   uint32_t flags, vhdkit_task **ret_task);
+extern int vhdkit_create_dynamic_mb (vhdkit_context *context,
+                                     const char *image_path, int64_t size_mb,
+                                     uint32_t flags, vhdkit_task **ret_task);
+extern int vhdkit_create_diff (vhdkit_context *context,
+                               const char *image_path,
+                               const char *parent_path, uint32_t flags,
+                               vhdkit_task **ret_task);
+
+/*----------------------------------------------------------------------
+ * Information and changes by Windows' classes
+ *--------------------------------------------------------------------*/
+
+/* GET_VIRTUAL_DISK_INFO_VERSION: what is asked, and what is written to the
+ * buffer. */
+enum vhdkit_info_class {
+  VHDKIT_INFO_SIZE = 1,                 /* struct vhdkit_info_size */
+  VHDKIT_INFO_IDENTIFIER = 2,           /* uint8_t[16], as on disk */
+  VHDKIT_INFO_PARENT_LOCATION = 3,      /* struct vhdkit_info_parent_location */
+  VHDKIT_INFO_PARENT_IDENTIFIER = 4,    /* uint8_t[16], as recorded */
+  VHDKIT_INFO_PARENT_TIMESTAMP = 5,     /* uint32_t, seconds since 2000 */
+  VHDKIT_INFO_VIRTUAL_STORAGE_TYPE = 6, /* struct vhdkit_storage_type */
+  VHDKIT_INFO_PROVIDER_SUBTYPE = 7,     /* uint32_t: 2 fixed, 3 dynamic, 4
+                                           differencing */
+  VHDKIT_INFO_IS_4K_ALIGNED = 8,        /* uint32_t, 0 or 1 */
+  VHDKIT_INFO_PHYSICAL_DISK = 9,        /* not supported */
+  VHDKIT_INFO_PHYSICAL_SECTOR_SIZE = 10,        /* uint32_t: 512 */
+  VHDKIT_INFO_SMALLEST_SAFE_VIRTUAL_SIZE = 11,  /* not supported */
+  VHDKIT_INFO_FRAGMENTATION = 12,       /* not supported */
+  VHDKIT_INFO_IS_LOADED = 13,           /* uint32_t, 0 or 1: another process
+                                           has the image open (served) */
+  VHDKIT_INFO_VIRTUAL_DISK_ID = 14,     /* the same as IDENTIFIER */
+  VHDKIT_INFO_CHANGE_TRACKING_STATE = 15,       /* not supported */
+  /* IVMHardDisk of Virtual Server. */
+  VHDKIT_INFO_VS_TYPE = 0x10000,        /* uint32_t: 0 dynamic, 1 fixed, 2
+                                           differencing */
+  VHDKIT_INFO_VS_PARENT = 0x10001       /* as PARENT_LOCATION; where there is
+                                           no parent the call returns 1, the
+                                           S_FALSE of get_Parent */
+};
+
+struct vhdkit_info_size {
+  uint64_t virtual_size;
+  uint64_t physical_size;       /* bytes that the file takes on the host */
+  uint32_t block_size;          /* fixed: 2 MiB, the default */
+  uint32_t sector_size;         /* 512 */
+};
+
+/* The strings are in the rest of the buffer. */
+struct vhdkit_info_parent_location {
+  uint32_t resolved;            /* 1: path[0] is the parent that is used;
+                                   0: path are all the places it was looked for
+                                   in */
+  uint32_t nr_paths;
+  const char *const *path;
+};
+
+/* Ask about the disk itself (layer 0).  buf: aligned as malloc aligns; *len:
+ * its size before, what was used after.  If it is too small the error is
+ * INSUFFICIENT_BUFFER (Win32 122) and *len is what would do; buf may be NULL
+ * then.  Needs VHDKIT_ACCESS_GET_INFO, or a disk opened with
+ * VHDKIT_ACCESS_NONE.  Returns 0; 1 see VS_PARENT (*len is 0).
+ * Errors: WRONG_TYPE (of a parent, and there is none), NOT_SUPPORTED,
+ * INVALID_PARAMETER (no such class), ACCESS_DENIED, NULL_POINTER, IO,
+ * NO_MEMORY. */
+extern int vhdkit_get_info (vhdkit_disk *disk,
+                            enum vhdkit_info_class info_class,
+                            void *buf, size_t *len);
+
+/* SET_VIRTUAL_DISK_INFO_VERSION. */
+enum vhdkit_set_info_class {
+  VHDKIT_SET_INFO_PARENT_PATH = 1,      /* a path, with or without its NUL */
+  VHDKIT_SET_INFO_IDENTIFIER = 2,       /* uint8_t[16], not all zero */
+  VHDKIT_SET_INFO_PARENT_PATH_WITH_DEPTH = 3,   /* not supported, as those */
+  VHDKIT_SET_INFO_PHYSICAL_SECTOR_SIZE = 4,     /* that follow */
+  VHDKIT_SET_INFO_VIRTUAL_DISK_ID = 5,
+  VHDKIT_SET_INFO_CHANGE_TRACKING_STATE = 6,
+  VHDKIT_SET_INFO_PARENT_LOCATOR = 7
+};
+
+#define VHDKIT_SET_INFO_FORCE 0x1u      /* PARENT_PATH: although the id or the
+                                           size of the parent is another */
+
+/* Change the disk itself (layer 0), durably.  The disk must be writable
+ * (opened with VHDKIT_ACCESS_METAOPS or created with version 2); no other call
+ * on it may run meanwhile.
+ *
+ * PARENT_PATH records another file as the parent of a differencing disk: its
+ * id, its time stamp, its name, and its path relative to the image and
+ * absolute.  It must be the same disk as before, by its id and size; FORCE
+ * takes any, and what the disk then reads may be garbage.  The open disk goes
+ * on with the parents it has; the new one counts from the next opening on.
+ * VHDKIT_OPEN_NO_PARENTS opens an image whose parent is lost.
+ *
+ * IDENTIFIER gives the disk another id; its children no longer match then.
+ *
+ * Errors: READ_ONLY, ACCESS_DENIED (without METAOPS), WRONG_TYPE (not
+ * differencing), PARENT_ID_MISMATCH, PARENT_SIZE_MISMATCH, CHAIN_CYCLE (the
+ * new parent needs this disk), NAME_TOO_LONG (the image keeps no room for such
+ * a path), NOT_SUPPORTED, INVALID_PARAMETER, NULL_POINTER, what a parent can
+ * be (as vhdkit_create_image), IO. */
+extern int vhdkit_set_info (vhdkit_disk *disk,
+                            enum vhdkit_set_info_class info_class,
+                            const void *buf, size_t len, uint32_t flags);
 
 #if defined __GNUC__
 #pragma GCC visibility pop

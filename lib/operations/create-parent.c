@@ -22,6 +22,7 @@
 #include "base/text.h"
 #include "format/vhd.h"
 #include "operations/create.h"
+#include "operations/paths.h"
 
 /* Readers limit a locator's payload to this (vhd-format 9.2, point 8). */
 #define MAX_LOCATOR_BYTES 65536
@@ -127,18 +128,11 @@ record_name (struct create_parent *p, const char *path)
 static char *
 real_folder (const char *path)
 {
-  const char *slash = strrchr (path, '/');
-  CLEANUP_FREE char *dir = NULL;
+  CLEANUP_FREE char *dir = path_folder (path);
   char *r;
 
-  if (!slash)
-    dir = strdup (".");
-  else
-    dir = strndup (path, slash == path ? 1 : slash - path);
-  if (!dir) {
-    set_error_errno (ENOMEM, "%s", path);
+  if (!dir)
     return NULL;
-  }
   r = realpath (dir, NULL);
   if (!r && (errno == ENOENT || errno == ENOTDIR))
     set_error (VHDKIT_ERR_PATH_NOT_FOUND, errno,
@@ -240,7 +234,7 @@ gather_image (struct create_parent *p, const char *path, struct store *s)
 
 int
 create_parent_open (struct create_parent *p, const char *child_path,
-                    const struct vhdkit_create_options *opts)
+                    const char *parent_path, bool raw)
 {
   uint64_t allocated;
   int64_t mtime;
@@ -248,19 +242,19 @@ create_parent_open (struct create_parent *p, const char *child_path,
   int r;
 
   *p = (struct create_parent) { 0 };
-  s = open_store (opts->parent);
+  s = open_store (parent_path);
   if (!s)
     return -1;
-  if (opts->flags & VHDKIT_CREATE_RAW_PARENT)
-    r = gather_raw (p, opts->parent, s);
+  if (raw)
+    r = gather_raw (p, parent_path, s);
   else
-    r = gather_image (p, opts->parent, s);
+    r = gather_image (p, parent_path, s);
   if (r == -1)
     goto error;
   if (store_usage (s, &allocated, &mtime) == -1)
     goto error;
   p->timestamp = create_timestamp (mtime);
-  if (record_paths (p, child_path, opts->parent) == -1)
+  if (record_paths (p, child_path, parent_path) == -1)
     goto error;
   return 0;
 

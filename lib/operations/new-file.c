@@ -14,8 +14,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "operations/new-file.h"
+#include "operations/paths.h"
 
 /* "/proc/self/fd/N" */
 #define FD_PATH_SIZE 40
@@ -39,29 +42,12 @@ exists_error (const char *path)
 static int
 open_folder (struct new_file *f, const char *path)
 {
-  const char *slash = strrchr (path, '/');
-  const char *base = slash ? slash + 1 : path;
-  char *dir;
+  CLEANUP_FREE char *dir = path_folder (path);
   int err;
 
-  if (base[0] == '\0' || strcmp (base, ".") == 0 || strcmp (base, "..") == 0) {
-    set_error (VHDKIT_ERR_INVALID_NAME, EINVAL,
-               "%s: the name of a file is expected, this names a folder",
-               path[0] ? path : "(empty)");
+  f->base = text_format ("%s", path_name (path));
+  if (!dir || !f->base)
     return -1;
-  }
-  if (!slash)
-    dir = strdup (".");
-  else if (slash == path)
-    dir = strdup ("/");
-  else
-    dir = strndup (path, slash - path);
-  f->base = strdup (base);
-  if (!dir || !f->base) {
-    free (dir);
-    set_error_errno (ENOMEM, "%s", path);
-    return -1;
-  }
   f->dirfd = open (dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   err = errno;
   if (f->dirfd == -1 && (err == ENOENT || err == ENOTDIR))
@@ -69,7 +55,6 @@ open_folder (struct new_file *f, const char *path)
                "%s: the folder %s does not exist", path, dir);
   else if (f->dirfd == -1)
     set_error_errno (err, "%s: cannot open the folder %s", path, dir);
-  free (dir);
   return f->dirfd == -1 ? -1 : 0;
 }
 
@@ -107,7 +92,7 @@ open_named (struct new_file *f, mode_t mode)
 }
 
 int
-new_file_open (struct new_file *f, const char *path, mode_t mode)
+new_file_place (struct new_file *f, const char *path)
 {
   struct stat st;
 
@@ -120,19 +105,31 @@ new_file_open (struct new_file *f, const char *path, mode_t mode)
     exists_error (path);
     goto error;
   }
-  if (open_nameless (f, mode) == -1 && open_named (f, mode) == -1)
-    goto error;
-  if (fstat (f->fd, &st) == -1) {
-    set_error_errno (errno, "%s: cannot examine the new file", path);
+  if (errno == ENAMETOOLONG) {
+    set_error_errno (errno, "%s", path);
     goto error;
   }
-  f->device = st.st_dev;
-  f->inode = st.st_ino;
   return 0;
 
  error:
   new_file_abandon (f);
   return -1;
+}
+
+int
+new_file_make (struct new_file *f, mode_t mode)
+{
+  struct stat st;
+
+  if (open_nameless (f, mode) == -1 && open_named (f, mode) == -1)
+    return -1;
+  if (fstat (f->fd, &st) == -1) {
+    set_error_errno (errno, "%s: cannot examine the new file", f->path);
+    return -1;
+  }
+  f->device = st.st_dev;
+  f->inode = st.st_ino;
+  return 0;
 }
 
 int
@@ -235,8 +232,7 @@ new_file_commit (struct new_file *f)
     set_error_errno (errno, "%s: cannot close the file", f->path);
     goto error;
   }
-  f->named = false;             /* no longer ours to unlink */
-  new_file_abandon (f);
+  f->named = false;             /* only new_file_remove does */
   return 0;
 
  error:
@@ -255,10 +251,17 @@ still_ours (const struct new_file *f)
 }
 
 void
+new_file_remove (const struct new_file *f)
+{
+  if (still_ours (f))
+    unlinkat (f->dirfd, f->base, 0);
+}
+
+void
 new_file_abandon (struct new_file *f)
 {
-  if (f->named && still_ours (f))
-    unlinkat (f->dirfd, f->base, 0);
+  if (f->named)
+    new_file_remove (f);
   if (f->fd >= 0)
     close (f->fd);
   if (f->dirfd >= 0)

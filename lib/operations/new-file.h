@@ -25,10 +25,14 @@ struct new_file {
   ino_t inode;
 };
 
-/* Errors: EXISTS (whatever is there, a dangling link too), PATH_NOT_FOUND (no
- * such folder), ACCESS_DENIED, INVALID_NAME (no last component), and what open
- * can say.  On failure *f needs no new_file_abandon. */
-extern int new_file_open (struct new_file *f, const char *path, mode_t mode);
+/* Open the folder and see whether the name is free; path must live as long as
+ * *f and name a file (path_check_names_file).  Errors: EXISTS (whatever is
+ * there, a dangling link too), PATH_NOT_FOUND (no such folder), ACCESS_DENIED,
+ * NAME_TOO_LONG, and what open can say.  On failure *f needs no
+ * new_file_abandon. */
+extern int new_file_place (struct new_file *f, const char *path);
+/* Make the file. */
+extern int new_file_make (struct new_file *f, mode_t mode);
 
 extern int new_file_write (struct new_file *f, const void *buf, size_t count,
                            uint64_t offset);
@@ -40,11 +44,13 @@ extern int new_file_sync (struct new_file *f);
 extern int new_file_reserve (struct new_file *f, uint64_t offset,
                              uint64_t length);
 
-/* Make everything durable, the name too, and let go of it.  On failure nothing
- * is left. */
+/* Make everything durable, the name too.  On failure nothing is left. */
 extern int new_file_commit (struct new_file *f);
 
 /* Let go of it and leave nothing.  Keeps the last error. */
 extern void new_file_abandon (struct new_file *f);
+
+/* After new_file_commit: remove it again, if it is still there. */
+extern void new_file_remove (const struct new_file *f);
 
 #endif
