@@ -90,6 +90,7 @@ def check_extents(h, content, what):
 def change(h, model, rng):
     """One random write, zero or trim, on the disk and on the model."""
     length = rng.choice((1, 17, 512, 1000, 4096, 33 * 512, 80000, 700000))
+    length = min(length, len(model) // 2)
     offset = rng.randrange(len(model) - length)
     if rng.random() < .6:
         offset = offset // 512 * 512

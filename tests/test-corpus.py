@@ -14,8 +14,8 @@ import nbd
 
 import client
 import vhd
+import writing
 
-SECTOR = 512
 WRITES = 60
 failures = 0
 
@@ -71,61 +71,6 @@ def check_content(path, size, digest, expect):
     return False
 
 
-def identity(path):
-    """What writing must not change: of both footers all but the checksum, of
-    the header all, and the locators' payloads."""
-    with vhd.Layer(path) as layer:
-        kept = [vhd.replace(layer.footer, checksum=0)]
-        if layer.header:
-            kept.append(layer.header)
-            for slot in range(8):
-                at = layer.header.locators[slot * 24:slot * 24 + 24]
-                length = int.from_bytes(at[8:12], 'big')
-                offset = int.from_bytes(at[16:24], 'big')
-                kept.append(layer._at(offset, length))
-        return kept
-
-
-def random_writes(h, rng, size):
-    """Returns (offset, bytes) in the order written; some cross blocks, some
-    are parts of sectors, some lie at the end."""
-    done = []
-    for n in range(WRITES):
-        length = rng.choice((1, 511, 512, 4096, 5000, 65536, 300000))
-        length = min(length, size)
-        offset = rng.randrange(size - length + 1)
-        if n % 5 == 0:
-            offset = min(offset // (2 << 20) * (2 << 20), size - length)
-        elif n % 7 == 0:
-            offset = size - length
-        data = rng.randbytes(length)
-        h.pwrite(data, offset)
-        done.append((offset, data))
-    return done
-
-
-def holds(chain, model, offset, length):
-    """What the model says the disk holds there."""
-    buf = bytearray(chain.read(offset, length))
-    for at, data in model:
-        a, b = max(at, offset), min(at + len(data), offset + length)
-        if a < b:
-            buf[a - offset:b - offset] = data[a - at:b - at]
-    return bytes(buf)
-
-
-def compare(read, before, model, rng, size, what, name):
-    places = [(max(0, at - 700), len(data) + 1400) for at, data in model]
-    places += [(rng.randrange(size), 65536) for _ in range(20)]
-    if size <= 64 << 20:
-        places = [(0, size)]
-    for offset, length in places:
-        length = min(length, size - offset)
-        if read(offset, length) != holds(before, model, offset, length):
-            fail(name, 'wrong content at %d %s' % (offset, what))
-            return
-
-
 def tools_agree(path, kind):
     """What others say of what we have written."""
     name = os.path.basename(path)
@@ -157,28 +102,31 @@ def check_writing(directory, name, kind, parent, rng):
     copy = os.path.join(directory, 'written-' + name)
     shutil.copy(os.path.join(directory, name), copy)
     parents = [os.path.join(directory, parent)] if parent else []
-    kept = identity(copy)
+    kept = writing.identity(copy)
+
+    def compare(read, what):
+        problem = writing.difference(read, before, writes, rng)
+        if problem:
+            fail(name, '%s %s' % (problem, what))
+
     with vhd.Chain(os.path.join(directory, name), *parents) as before:
-        size = before.size
         try:
             with client.Server('file=' + copy) as s:
-                h = s.connect()
-                model = random_writes(h, rng, size)
-                compare(lambda a, n: bytes(h.pread(n, a)), before, model, rng,
-                        size, 'after writing', name)
+                h = s.connect_or_refuse()
+                writes = writing.random_writes(h, rng, WRITES)
+                compare(lambda at, n: bytes(h.pread(n, at)), 'after writing')
                 h.flush()
-                model += random_writes(h, rng, size)
-                h.shutdown()
+                writes += writing.random_writes(h, rng, WRITES)
         except (client.Refused, client.Failed, nbd.Error) as e:
             fail(name, 'writing: %s: %s' % (type(e).__name__, e))
             return
         with vhd.Chain(copy, *parents) as after:
-            compare(after.read, before, model, rng, size, 'in the file', name)
-    if identity(copy) != kept:
+            compare(after.read, 'in the file')
+    if writing.identity(copy) != kept:
         fail(name, 'footer, header or locators have changed')
     with vhd.Layer(copy) as layer:
-        if layer.table and layer._at(0, 512) != layer._at(layer.length - 512,
-                                                          512):
+        if layer.table and layer.at(0, 512) != layer.at(layer.length - 512,
+                                                        512):
             fail(name, 'the footers differ')
     tools_agree(copy, kind)
     os.remove(copy)

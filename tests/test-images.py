@@ -5,6 +5,7 @@
 import hashlib
 import os
 import random
+import shutil
 import sys
 
 import nbd
@@ -12,6 +13,9 @@ import nbd
 import client
 import generate
 import vhd
+import writing
+
+WRITES = 15
 
 
 def server(directory, row, read_only):
@@ -74,6 +78,34 @@ def read_damaged(h, row):
                 pass
 
 
+def wrong_when_written(h, s, directory, row):
+    """What is wrong after random writes, served and in the file; or None."""
+    rng = random.Random(row['file'])
+    path, *parents = paths(directory, row)
+    before_path = path + '.before'
+    shutil.copyfile(path, before_path)
+    payloads = not row['file'].startswith('odd-locator-')
+    kept = writing.identity(path, payloads)
+    with vhd.Chain(before_path, *parents) as before:
+        writes = writing.random_writes(h, rng, WRITES)
+        problem = writing.difference(lambda at, n: bytes(h.pread(n, at)),
+                                     before, writes, rng)
+        h.shutdown()
+        s.stop()
+        if problem:
+            return problem + ' after writing'
+        with vhd.Chain(path, *parents) as after:
+            problem = writing.difference(after.read, before, writes, rng)
+    os.remove(before_path)
+    if problem:
+        return problem + ' in the file, after writing'
+    if writing.identity(path, payloads) != kept:
+        return 'footer, header or locators changed when written'
+    if writing.false_batmap(path) is not None:
+        return 'batmap says block %d is full' % writing.false_batmap(path)
+    return None
+
+
 def wrong(directory, row, read_only):
     """What is wrong with how this image is treated, or None."""
     expected = row['read-only' if read_only else 'writable']
@@ -87,7 +119,8 @@ def wrong(directory, row, read_only):
             if problem:
                 return problem
             read_damaged(h, row)
-            h.shutdown()
+            if not read_only and row['sha256'] and not row['damaged']:
+                return wrong_when_written(h, s, directory, row)
         if read_only and state(directory, row) != before:
             return 'the file was changed by reading'
     except client.Refused as e:

@@ -10,6 +10,7 @@ Both are looked at here, for every test alike.
 import hashlib
 import os
 import re
+import signal
 import subprocess
 import tempfile
 import threading
@@ -120,7 +121,7 @@ class Server:
             for line in f:
                 if line.startswith('VmHWM:'):
                     return int(line.split()[1]) << 10
-        return None
+        return None             # it has ended already
 
     def connect(self, export=''):
         h = nbd.NBD()
@@ -152,7 +153,8 @@ class Server:
             if h.aio_is_ready():
                 h.shutdown()
         self.max_rss = self._peak()
-        self.process.terminate()
+        # Not Popen.terminate, which might collect the process itself.
+        os.kill(self.process.pid, signal.SIGTERM)
         self._ended(wait=True)
         if self.status != 0:
             raise Failed('ended with status %d: %s'

@@ -423,7 +423,7 @@ class Layer:
         if self.footer.kind != FIXED:
             self._load_table()
 
-    def _at(self, offset, count):
+    def at(self, offset, count):
         self.file.seek(offset)
         return self.file.read(count)
 
@@ -433,7 +433,7 @@ class Layer:
         if self.length % SECTOR == 511:
             places.insert(0, self.length - 511)
         for offset in places:
-            data = self._at(offset, 512)
+            data = self.at(offset, 512)
             if len(data) < 511:
                 continue
             f = Footer.unpack(data.ljust(512, b'\0'))
@@ -442,10 +442,34 @@ class Layer:
         raise ValueError('%s: no footer' % self.path)
 
     def _load_table(self):
-        self.header = Header.unpack(self._at(self.footer.data_offset, 1024))
+        self.header = Header.unpack(self.at(self.footer.data_offset, 1024))
         need = -(-self.footer.size // self.header.block_size)
         self.table = struct.unpack(
-            '>%dI' % need, self._at(self.header.table_offset, 4 * need))
+            '>%dI' % need, self.at(self.header.table_offset, 4 * need))
+
+    def locator(self, slot):
+        """The payload of a parent locator."""
+        _, _, length, _, offset = struct.unpack(
+            '>IIIIQ', self.header.locators[slot * 24:slot * 24 + 24])
+        return self.at(offset, min(length, 65536)) \
+            if offset < self.length else b''
+
+    def batmap(self):
+        """The blocks that a valid batmap says are full (7.1)."""
+        if self.table is None or self.footer.creator[:3] != b'tap':
+            return []
+        h = self.header
+        data = self.at(round_up(h.table_offset + 4 * h.entries, SECTOR), 28)
+        if len(data) < 28 or data[:8] != b'tdbatmap':
+            return []
+        offset, sectors, _, sum_ = struct.unpack('>QIII', data[8:])
+        if offset > self.length or sectors > 65536:
+            return []
+        map_ = self.at(offset, sectors * SECTOR)
+        if ~sum(map_) & 0xffffffff != sum_:
+            return []
+        return [n for n in range(len(map_) * 8)
+                if map_[n >> 3] & 0x80 >> (n & 7)]
 
     def overlay(self, buf, offset):
         """Put what this layer holds of the disk from offset on over buf,
@@ -455,7 +479,7 @@ class Layer:
         if inside == 0:
             return
         if self.table is None:
-            buf[:inside] = self._at(offset, inside)
+            buf[:inside] = self.at(offset, inside)
             return
         if self.footer.kind == DYNAMIC:
             buf[:inside] = bytes(inside)
@@ -468,10 +492,10 @@ class Layer:
         size = self.header.block_size
         start = self.table[number] * SECTOR
         map_size = bitmap_bytes(size)
-        bitmap = self._at(start, map_size)
+        bitmap = self.at(start, map_size)
         first = max(offset, number * size)
         last = min(offset + inside, (number + 1) * size)
-        data = self._at(start + map_size + first - number * size,
+        data = self.at(start + map_size + first - number * size,
                         last - first)
         data = data.ljust(last - first, b'\0')    # a short last block
         if bitmap == b'\xff' * map_size:
