@@ -467,7 +467,8 @@ static int
 read_buffer (struct nbd_store *n, char *p, size_t count, uint64_t offset)
 {
   while (count > 0) {
-    const size_t m = MIN_OF (count, (size_t) n->max_request);
+    const uint64_t end = round_down (offset, n->alignment) + n->max_request;
+    const size_t m = MIN_OF ((uint64_t) count, end - offset);
     int r;
 
     if ((offset | m) % n->alignment == 0)
@@ -726,7 +727,8 @@ examine (struct nbd_store *n)
   n->alignment = min > 0 && min <= MAX_ALIGNMENT && is_power_of_2 (min) ?
                  min : 1;
   n->max_request = max > 0 ? MIN_OF (max, (int64_t) MAX_REQUEST) : MAX_REQUEST;
-  n->max_request = MAX_OF (n->max_request, n->alignment);
+  n->max_request = MAX_OF (round_down (n->max_request, n->alignment),
+                           n->alignment);
   n->status = nbd_can_meta_context (h, LIBNBD_CONTEXT_BASE_ALLOCATION) == 1;
   return 0;
 }
