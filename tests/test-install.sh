@@ -62,14 +62,38 @@ export PKG_CONFIG_PATH=$libdir/pkgconfig PKG_CONFIG_SYSROOT_DIR=$root
 export PKG_CONFIG_ALLOW_SYSTEM_CFLAGS=1 PKG_CONFIG_ALLOW_SYSTEM_LIBS=1
 assert_equal "$(pkg-config --modversion vhdkit)" \
              "$(sed -n 's/^VERSION = //p' "$top_builddir/Makefile")" "version"
-# shellcheck disable=SC2046
-$CC -Wall -Wextra -Werror -o "$tmp/client" "$srcdir/install-client.c" \
-    $(pkg-config --cflags --libs vhdkit)
+for program in "$srcdir"/install-*.c; do
+    name=${program##*/install-}
+    # shellcheck disable=SC2046
+    $CC -std=c99 -Wall -Wextra -Werror -D_POSIX_C_SOURCE=200809L \
+        -o "$tmp/${name%.c}" "$program" $(pkg-config --cflags --libs vhdkit)
+done
 export LD_LIBRARY_PATH=$libdir
 "$tmp/client" "$tmp/client.vhd" >"$tmp/client.out"
 assert_grep '^vhdkit [0-9]' "$tmp/client.out"
 
 "$bindir/vhdkit" info "$tmp/client.vhd" >"$tmp/info.out"
+
+# One call of each group of the interface; the rules themselves are in
+# unit/test-create-*.c.
+source "$srcdir/create.sh"
+answers 'ok 4194304' "$tmp/create" "$tmp/a.vhd" maximum_size=4194304
+answers 'ok 4194304' "$tmp/create" "$tmp/b.vhd" parent_path="$tmp/a.vhd" async=1
+answers 'ok 4194304' "$tmp/create" "$tmp/c.vhd" source_path="$tmp/b.vhd" flags=1
+answers 'EXISTS 50 ' "$tmp/create" "$tmp/a.vhd" maximum_size=4194304
+answers 'SIZE_TOO_SMALL 57 ' "$tmp/create" "$tmp/d.vhd" maximum_size=512
+answers ok "$tmp/vs2005" dynamic "$tmp/new/d.vhd" 20 $STRICT
+answers ok "$tmp/vs2005" diff e.vhd "$tmp/new/d.vhd" $STRICT
+answers 'call SIZE_TOO_SMALL a0040684 ' "$tmp/vs2005" fixed "$tmp/f.vhd" 2
+mv "$tmp/a.vhd" "$tmp/new"
+"$tmp/info" "$tmp/b.vhd" >"$tmp/info.out"
+assert_grep "^tried .*/a.vhd$" "$tmp/info.out"
+"$tmp/info" "$tmp/b.vhd" parent "$tmp/new/a.vhd"
+"$tmp/info" "$tmp/b.vhd" >"$tmp/info.out"
+assert_grep "^size 4194304 blocks 2097152$" "$tmp/info.out"
+assert_grep "^subtype 4$" "$tmp/info.out"
+assert_grep "^vs 2$" "$tmp/info.out"
+assert_grep "^parent .*/new/a.vhd$" "$tmp/info.out"
 if command -v nbdkit >/dev/null; then
     nbdkit --dump-plugin "$plugindir/nbdkit-vhd-plugin.so" >"$tmp/dump.out"
     assert_grep '^name=vhd$' "$tmp/dump.out"

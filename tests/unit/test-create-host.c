@@ -14,8 +14,33 @@
 #include <linux/fs.h>
 #include <sys/resource.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
+
+/*----------------------------------------------------------------------
+ * A file system without nameless files.  The program's own functions go before
+ * those of the C library.
+ *--------------------------------------------------------------------*/
+
+static bool no_tmpfile;
+
+extern int openat (int dirfd, const char *path, int flags, ...);
+int
+openat (int dirfd, const char *path, int flags, ...)
+{
+  va_list args;
+  mode_t mode;
+
+  va_start (args, flags);
+  mode = va_arg (args, mode_t);
+  va_end (args);
+  if (no_tmpfile && (flags & O_TMPFILE) == O_TMPFILE) {
+    errno = EOPNOTSUPP;
+    return -1;
+  }
+  return syscall (SYS_openat, dirfd, path, flags, mode);
+}
 
 /*----------------------------------------------------------------------
  * Permissions
@@ -490,6 +515,125 @@ B_032_compressed_or_encrypted (void **state)
 }
 
 /*----------------------------------------------------------------------
+ * Killed
+ *--------------------------------------------------------------------*/
+
+/* A process that makes the image, and is killed after so long. */
+static void
+create_and_kill (const struct vhdkit_create_parameters *p,
+                 useconds_t microseconds)
+{
+  vhdkit_disk *disk;
+  pid_t pid = fork ();
+  int status;
+
+  assert_true (pid >= 0);
+  if (pid == 0) {
+    vhdkit_create (temp_path ("killed.vhd"), p, NULL, &disk);
+    _exit (0);
+  }
+  usleep (microseconds);
+  kill (pid, SIGKILL);
+  assert_int_equal (waitpid (pid, &status, 0), pid);
+}
+
+/* Either it is no image, or it is a whole one. */
+static bool
+is_whole_or_nothing (uint64_t size)
+{
+  struct vhdkit_check_result result;
+  vhdkit_disk *disk;
+  uint8_t buf[512], zero[512] = { 0 };
+
+  if (vhdkit_open (temp_path ("killed.vhd"), VHDKIT_ACCESS_READ, 0, NULL,
+                   &disk) == -1)
+    return false;
+  assert_int_equal (vhdkit_size (disk), size);
+  assert_ok (vhdkit_pread (disk, buf, 512, size - 512));
+  assert_memory_equal (buf, zero, 512);
+  assert_ok (vhdkit_close (disk));
+  assert_ok (vhdkit_check (temp_path ("killed.vhd"), 0, NULL, &result));
+  assert_int_equal (result.errors + result.leaks + result.warnings, 0);
+  return true;
+}
+
+/* B-033: killed while it creates: nothing that opens as a valid image with
+ * wrong content */
+static void
+B_033_killed (void **state)
+{
+  struct vhdkit_create_parameters p[2] = {
+    parameters (), fixed_parameters ()
+  };
+  unsigned i, whole = 0, seed = 1;
+
+  (void) state;
+  p[0].maximum_size = MAX_SIZE;         /* 4 MiB of table */
+  p[1].maximum_size = 32 * MiB;
+  for (i = 0; i < 120; i++) {
+    const struct vhdkit_create_parameters *q = &p[i / 2 % 2];
+
+    no_tmpfile = i % 2;
+    unlink (temp_path ("killed.vhd"));
+    create_and_kill (q, rand_r (&seed) % 12000);
+    whole += is_whole_or_nothing (q->maximum_size);
+    /* Without a name there is nothing else. */
+    if (!no_tmpfile && access (temp_path ("killed.vhd"), F_OK) == 0)
+      assert_true (is_whole_or_nothing (q->maximum_size));
+  }
+  no_tmpfile = false;
+  print_message ("%u of %u were whole\n", whole, i);
+}
+
+/*----------------------------------------------------------------------
+ * Sources.  What a copy is like: test-copy.c.
+ *--------------------------------------------------------------------*/
+
+static void
+assert_copy (struct vhdkit_create_parameters *p, uint64_t size)
+{
+  uint8_t *buf = malloc (MiB), expected[16];
+  vhdkit_disk *disk = create_open ("copy.vhd", p);
+  uint64_t at;
+
+  assert_non_null (buf);
+  assert_int_equal (vhdkit_size (disk), size);
+  for (at = 0; at < size; at += MiB) {
+    assert_ok (vhdkit_pread (disk, buf, MiB, at));
+    memset (expected, at == 2 * MiB ? 's' : 0, sizeof expected);
+    assert_memory_equal (buf, expected, sizeof expected);
+  }
+  assert_ok (vhdkit_close (disk));
+  free (buf);
+}
+
+static void
+a_source_is_copied (void **state)
+{
+  struct vhdkit_create_parameters p = parameters ();
+  char source[300];
+  vhdkit_disk *disk;
+
+  (void) state;
+  snprintf (source, sizeof source, "%s", temp_path ("source.vhd"));
+  p.maximum_size = 8 * MiB;
+  disk = create_open ("source.vhd", &p);
+  assert_ok (vhdkit_pwrite (disk, "ssssssssssssssss", 16, 2 * MiB, 0));
+  assert_ok (vhdkit_close (disk));
+
+  for (p.flags = 0; p.flags <= FULL; p.flags++) {
+    p = p.flags ? fixed_parameters () : parameters ();
+    p.source_path = source;
+    p.maximum_size = 0;
+    assert_copy (&p, 8 * MiB);
+    p.maximum_size = 12 * MiB;
+    assert_copy (&p, 12 * MiB);
+    p.maximum_size = 8 * MiB - 512;     /* IP-13 */
+    create_invalid ("copy.vhd", &p, "copy.vhd");
+  }
+}
+
+/*----------------------------------------------------------------------
  * Asynchronous
  *--------------------------------------------------------------------*/
 
@@ -567,6 +711,8 @@ main (void)
     cmocka_unit_test (a_file_size_limit_does_not_kill),
     cmocka_unit_test (a_file_size_limit_does_not_kill_a_task),
     cmocka_unit_test (B_032_compressed_or_encrypted),
+    cmocka_unit_test (B_033_killed),
+    cmocka_unit_test (a_source_is_copied),
     cmocka_unit_test (a_task_returns_the_disk),
     cmocka_unit_test (a_context_that_shuts_down_takes_nothing),
   };

@@ -687,12 +687,12 @@ B_078_unexpected (void **state)
   assert_absent ("new.vhd");
 }
 
-/* B-079: what is refused at the call makes no task; the macro refused () of
- * this file and create_refused () of the others look at each one */
+/* B-079: what is refused at the call makes no task */
 static void
 B_079_no_task (void **state)
 {
   (void) state;
+  /* The macro looks; in all other tests, too. */
   refused (DYNAMIC, new_path ("new.vhd"), 1, NULL, 0,
            VHDKIT_ERR_SIZE_TOO_SMALL, 0xa0040684);
   refused (DYNAMIC, new_path ("new.vhd"), 4, NULL, 0x40000000,
