@@ -96,6 +96,12 @@ set_parent (struct vhdkit_create_options *o, const char *parent_path)
   o->flags |= VHDKIT_CREATE_RAW_PARENT;
 }
 
+static uint32_t
+copy_flags (uint32_t host_flags)
+{
+  return host_flags & VHDKIT_HOST_FORCE_SOURCE ? COPY_FORCE_SOURCE : 0;
+}
+
 /* The source, if there is one, and the final size: IP-13. */
 static int
 open_source (const char *path, const struct vhdkit_create_parameters *p,
@@ -107,10 +113,8 @@ open_source (const char *path, const struct vhdkit_create_parameters *p,
   *ret_size = p->maximum_size;
   if (!p->source_path)
     return 0;
-  if (copy_source_open (p->source_path,
-                        p->host_flags & VHDKIT_HOST_FORCE_SOURCE ?
-                        COPY_FORCE_SOURCE : 0, p->source_options, NULL,
-                        &source) == -1)
+  if (copy_source_open (p->source_path, copy_flags (p->host_flags),
+                        p->source_options, NULL, &source) == -1)
     return -1;
   if (copy_new_size (source, p->maximum_size, path, ret_size) == -1) {
     copy_source_close (source);
@@ -192,6 +196,26 @@ vhdkit_create (const char *path, const struct vhdkit_create_parameters *params,
     free_job (j);
     return -1;
   }
+  return 0;
+}
+
+int
+vhdkit_source_size (const char *source_path, uint32_t host_flags,
+                    const struct vhdkit_open_options *opts,
+                    uint64_t *ret_size)
+{
+  struct copy_source *source;
+
+  if (!source_path || !ret_size) {
+    set_error (VHDKIT_ERR_NULL_POINTER, EINVAL, "%s: %s is NULL", __func__,
+               source_path ? "ret_size" : "source_path");
+    return -1;
+  }
+  if (copy_source_open (source_path, copy_flags (host_flags), opts, NULL,
+                        &source) == -1)
+    return -1;
+  *ret_size = copy_source_size (source);
+  copy_source_close (source);
   return 0;
 }
 

@@ -733,6 +733,15 @@ extern int vhdkit_create (const char *path,
                           const struct vhdkit_create_parameters *params,
                           vhdkit_task **ret_task, vhdkit_disk **ret_disk);
 
+/* How large a new disk must be at least to be a copy of this source, and how
+ * large it is without a maximum_size; a multiple of 512.  source_path and opts
+ * as in vhdkit_create_parameters; host_flags: 0 or VHDKIT_HOST_FORCE_SOURCE
+ * (others have no effect).  Opens the source, and closes it again; may block.
+ * Errors: NULL_POINTER, and of the source as vhdkit_create. */
+extern int vhdkit_source_size (const char *source_path, uint32_t host_flags,
+                               const struct vhdkit_open_options *opts,
+                               uint64_t *ret_size);
+
 /*----------------------------------------------------------------------
  * Create by the rules of Virtual Server 2005
  *--------------------------------------------------------------------*/
