@@ -84,7 +84,7 @@ decode_entries (struct image *i, struct report *r)
     entry = be32toh (entry);
     atomic_store_explicit (&i->bat[block], entry, memory_order_relaxed);
     i->blocks_at_open++;
-    if ((uint64_t) entry * SECTOR_SIZE < i->metadata_end)
+    if (image_over_metadata (i, (uint64_t) entry * SECTOR_SIZE))
       expected = behind;
     else if (!fits (i, block, entry))
       expected = inside;

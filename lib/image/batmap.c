@@ -27,6 +27,7 @@ batmap_find (struct image *i, struct report *r)
                             SECTOR_SIZE);
   struct vhd_batmap_disk d;
   uint64_t offset, bytes;
+  bool valid;
 
   if (!vhd_creator_is_tap (&i->footer)
       || !range_within (at, sizeof d, i->data_end))
@@ -37,9 +38,14 @@ batmap_find (struct image *i, struct report *r)
     return 0;
   offset = get_be64 (d.offset);
   bytes = (uint64_t) get_be32 (d.sectors) * SECTOR_SIZE;
-  if (offset < at + sizeof d || offset % SECTOR_SIZE != 0
-      || !range_within (offset, bytes, i->data_end)
-      || bytes < div_round_up (i->blocks, 8))
+  valid = offset >= at + sizeof d && offset % SECTOR_SIZE == 0
+          && bytes >= div_round_up (i->blocks, 8);
+  /* As with locators: nothing may be in its way when the file has grown. */
+  if (valid && range_within (offset, bytes, at + NEAR_TABLES)) {
+    add_metadata (i, at, sizeof d);
+    add_metadata (i, offset, bytes);
+  }
+  if (!valid || !range_within (offset, bytes, i->data_end))
     return report (r, VHDKIT_SEVERITY_WARNING, VHDKIT_ERR_HEADER_CORRUPT,
                    "batmap header", at, batmap_expected,
                    "XenServer may refuse the image; we do not need the map",
@@ -48,7 +54,7 @@ batmap_find (struct image *i, struct report *r)
   i->batmap_header = at;
   i->batmap_offset = offset;
   i->batmap_bytes = bytes;
-  i->metadata_end = MAX_OF (i->metadata_end, offset + bytes);
+  i->reserved_end = MAX_OF (i->reserved_end, offset + bytes);
   return 0;
 }
 

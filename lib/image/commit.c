@@ -429,7 +429,7 @@ reuse_freed (struct image *i, struct snapshot *s)
       end = next + slot;
       if (++k < s->nr_freed)
         next = (uint64_t) s->freed[k] * SECTOR_SIZE;
-    } while (k < s->nr_freed && next - end < 4096);
+    } while (k < s->nr_freed && is_padding (i, end, next));
     (void) store_zero (i->store, start, end - start,
                        STORE_ZERO_PUNCH | STORE_ZERO_FAST);
   }

@@ -37,36 +37,81 @@ open_fixed (struct image *i, const struct image_options *o)
   return 0;
 }
 
-/* Where the metadata ends that no block may touch, and where a writer begins:
+void
+add_metadata (struct image *i, uint64_t start, uint64_t length)
+{
+  uint64_t end = round_up (start + length, SECTOR_SIZE);
+
+  i->other[i->nr_others++] = (struct stretch) { start, end };
+  i->metadata_end = MAX_OF (i->metadata_end, end);
+  i->reserved_end = MAX_OF (i->reserved_end, end);
+}
+
+/* A payload near the tables counts although the file does not reach that far:
+ * it will when blocks have been added, and they must not be in its way then. */
+static void
+add_locator (struct image *i, const struct vhd_locator *l)
+{
+  uint64_t space = vhd_locator_space (l);
+
+  if (!vhd_locator_usable (l, i->tables_end + NEAR_TABLES)
+      && !vhd_locator_usable (l, i->data_end))
+    return;
+  if (l->offset < i->tables_end + NEAR_TABLES)
+    add_metadata (i, l->offset, l->length);
+  if (range_within (l->offset, space, i->data_end))
+    i->reserved_end = MAX_OF (i->reserved_end,
+                              round_up (l->offset + space, SECTOR_SIZE));
+}
+
+/* Where metadata lies that no block may touch, and where a writer begins:
  * behind the room that locators keep (vhd-format 8.3). */
 static void
-find_metadata_end (struct image *i)
+find_metadata (struct image *i)
 {
   const struct vhd_header *h = &i->header;
-  uint64_t end = i->footer.data_offset + sizeof (struct vhd_header_disk);
-  uint64_t room;
   size_t k;
 
-  end = MAX_OF (end, h->table_offset
-                     + round_up ((uint64_t) h->table_entries * 4,
-                                 SECTOR_SIZE));
-  end = MAX_OF (end, sizeof (struct vhd_footer_disk));
-  room = end;
-  for (k = 0; k < VHD_LOCATORS; k++) {
-    const struct vhd_locator *l = &h->locator[k];
-    uint64_t space = vhd_locator_space (l);
+  i->tables_end = i->footer.data_offset + sizeof (struct vhd_header_disk);
+  i->tables_end = MAX_OF (i->tables_end, h->table_offset
+                          + round_up ((uint64_t) h->table_entries * 4,
+                                      SECTOR_SIZE));
+  i->metadata_end = i->reserved_end = i->tables_end;
+  for (k = 0; k < VHD_LOCATORS; k++)
+    add_locator (i, &h->locator[k]);
+}
 
-    if (!vhd_locator_usable (l, i->data_end))
-      continue;
-    /* A payload behind the first blocks is odd, not wrong; its own bytes are
-     * guarded by the allocator's start only. */
-    if (l->offset < end + (1u << 20))
-      end = MAX_OF (end, round_up (l->offset + l->length, SECTOR_SIZE));
-    if (range_within (l->offset, space, i->data_end))
-      room = MAX_OF (room, round_up (l->offset + space, SECTOR_SIZE));
+bool
+image_over_metadata (const struct image *i, uint64_t start)
+{
+  uint64_t end = start + i->bitmap_bytes + i->block_size;
+  unsigned k;
+
+  if (start >= i->metadata_end)
+    return false;
+  if (start < i->tables_end)
+    return true;
+  for (k = 0; k < i->nr_others; k++)
+    if (start < i->other[k].end && i->other[k].start < end)
+      return true;
+  return false;
+}
+
+bool
+is_padding (const struct image *i, uint64_t start, uint64_t end)
+{
+  size_t k;
+
+  if (end - start >= 4096)
+    return false;
+  for (k = 0; k < VHD_LOCATORS; k++) {
+    const struct vhd_locator *l = &i->header.locator[k];
+
+    if (vhd_locator_usable (l, UINT64_MAX) && l->offset < end
+        && start - MIN_OF (start, l->offset) < l->length)
+      return false;
   }
-  i->metadata_end = end;
-  i->reserved_end = MAX_OF (room, end);
+  return true;
 }
 
 static int
@@ -93,10 +138,9 @@ open_dynamic (struct image *i, const struct image_options *o)
     i->size = MIN_OF (chs_size (i), (uint64_t) i->header.table_entries
                                     * i->block_size);
   i->blocks = div_round_up (i->size, i->block_size);
-  find_metadata_end (i);
+  find_metadata (i);
   if (batmap_find (i, o->report) == -1)
     return -1;
-  i->reserved_end = MAX_OF (i->reserved_end, i->metadata_end);
   return bat_load (i, o->report);
 }
 

@@ -110,6 +110,8 @@ extern uint32_t image_blocks_allocated (const struct image *i);
 extern bool image_data_aligned (const struct image *i);
 extern bool image_has_batmap (const struct image *i);
 extern uint64_t image_metadata_end (const struct image *i);
+/* Would a block at start lie over the metadata? */
+extern bool image_over_metadata (const struct image *i, uint64_t start);
 /* Where blocks may reach: the trailing footer, or the end of the file. */
 extern uint64_t image_data_end (const struct image *i);
 

@@ -55,6 +55,15 @@ struct gap {
   uint64_t start, end;
 };
 
+/* Metadata that lies further behind the tables than this is odd: it does not
+ * make the blocks there bad. */
+#define NEAR_TABLES (UINT64_C (1) << 20)
+
+/* Metadata somewhere in the file. */
+struct stretch {
+  uint64_t start, end;
+};
+
 struct space {
   pthread_mutex_t lock;
   struct gap *gap;              /* sorted; none overlap */
@@ -103,9 +112,14 @@ struct image {
   uint64_t size;                /* bytes served */
   uint64_t file_size;           /* at open */
   uint64_t data_end;            /* at open: where blocks may reach */
-  uint64_t metadata_end;        /* no block may begin before it */
-  uint64_t reserved_end;        /* and no new one before this: room that
-                                   locators keep for longer paths */
+  uint64_t tables_end;          /* of footer copy, header, table: no block may
+                                   begin before it */
+  struct stretch other[VHD_LOCATORS + 2];       /* payloads of locators, batmap
+                                   and its header: no block may overlap these */
+  unsigned nr_others;
+  uint64_t metadata_end;        /* of all of it */
+  uint64_t reserved_end;        /* no new block before this: room that locators
+                                   keep for longer paths */
 
   uint32_t block_size, block_shift, bitmap_bytes, sectors_per_block;
   uint32_t blocks;              /* entries that the disk needs */
@@ -169,6 +183,11 @@ extern int vhdkit_broken_rule;
 #else
 #define BROKEN(rule) false
 #endif
+
+/* image.c: metadata behind the tables */
+extern void add_metadata (struct image *i, uint64_t start, uint64_t length);
+/* May these bytes between two free blocks be taken with them? */
+extern bool is_padding (const struct image *i, uint64_t start, uint64_t end);
 
 /* choose-footer.c: sets footer, data_end, footer_missing, copy_differs */
 extern int choose_footer (struct image *i, struct report *r);

@@ -361,7 +361,7 @@ merge_gaps (struct image *i, const uint32_t *entries, size_t n, size_t *ret_n)
       next.start = (uint64_t) entries[e++] * SECTOR_SIZE;
       next.end = next.start + slot_bytes (i);
     }
-    if (out > 0 && next.start < merged[out - 1].end + ALIGNMENT)
+    if (out > 0 && is_padding (i, merged[out - 1].end, next.start))
       merged[out - 1].end = next.end;
     else
       merged[out++] = next;

@@ -125,7 +125,7 @@ check_entry (struct table_check *t, uint32_t block, uint32_t entry,
   uint64_t least;
 
   *ret_usable = false;
-  if (start < ci->metadata_end)
+  if (image_over_metadata (ci->image, start))
     return entry_in_metadata (t, block, entry);
   if (range_within (start, ci->block_span, ci->data_end)) {
     *ret_usable = true;
