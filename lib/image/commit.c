@@ -313,6 +313,18 @@ take_back (struct image *i, struct snapshot *s)
  * The commit
  *--------------------------------------------------------------------*/
 
+void
+commit_give_up (struct image *i)
+{
+  struct commit *c = &i->commit;
+  LOCK_FOR_SCOPE (&c->lock);
+
+  if (atomic_load (&c->failed))
+    return;
+  error_save (&c->failure);
+  atomic_store_explicit (&c->failed, true, memory_order_release);
+}
+
 /* Rule 6: whoever syncs for a disk that is being written, by this. */
 int
 commit_sync (struct image *i)
@@ -322,11 +334,8 @@ commit_sync (struct image *i)
   if (store_flush (i->store) == 0 || BROKEN (6))
     return 0;
   error_recode (VHDKIT_ERR_IO, EIO);
+  commit_give_up (i);
   LOCK_FOR_SCOPE (&c->lock);
-  if (!atomic_load (&c->failed)) {
-    error_save (&c->failure);
-    atomic_store_explicit (&c->failed, true, memory_order_release);
-  }
   set_error (VHDKIT_ERR_IO, EIO, "%s",
              c->failure.text ? c->failure.text : "sync failed");
   return -1;

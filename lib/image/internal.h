@@ -257,6 +257,8 @@ extern void commit_bitmap_dirty (struct image *i, struct bitmap *b);
 extern int commit_run (struct image *i);
 /* A sync of the store; if it fails, that is final. */
 extern int commit_sync (struct image *i);
+/* No more writes, for the reason that is the last error. */
+extern void commit_give_up (struct image *i);
 /* Fail with EIO if a sync has failed before. */
 extern int commit_check (struct image *i);
 /* Is so much metadata dirty that a writer should commit? */

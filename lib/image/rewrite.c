@@ -4,11 +4,20 @@
  * These are the explicit operations of rule (4): the header, and the copy of
  * the footer, are written nowhere else after creation.
  *
- * A new parent's paths go to free space in the room that locators have, are
- * made durable there, and only then does the header say so: whenever the power
- * fails, the image names the old parent or the new one.  Where the room is too
- * small for that the old paths are overwritten; a power cut may then leave an
- * image that does not find its parent, and nothing worse.
+ * Whenever the power fails, the image must name the old parent or the new one.
+ * But a header takes two sectors, and paths take more; only one sector is
+ * written whole or not at all.  So one sector decides, the footer at the end,
+ * which says where the header is:
+ *
+ *  (1) new paths go to free space in the room that locators have, and the new
+ *      header to a second place there; both are made durable;
+ *  (2) the footer is made to say that place, durably;
+ *  (3) the header is written to its own place, durably;
+ *  (4) the footer is made to say that again, durably.
+ *
+ * Where the room is too small for a second header, (3) comes alone, and a power
+ * cut may leave a header that is torn; where it is too small for new paths
+ * beside the old ones, those are overwritten.  Other programs always do so.
  */
 #include <config.h>
 
@@ -27,7 +36,7 @@ struct span {
 };
 
 /* Structures of the metadata, and payloads. */
-#define MAX_SPANS (6 + VHD_LOCATORS + IMAGE_PARENT_PATHS)
+#define MAX_SPANS (6 + VHD_LOCATORS + IMAGE_PARENT_PATHS + 1)
 
 struct room {
   uint64_t start, end;          /* where payloads may go */
@@ -156,10 +165,11 @@ place_paths (struct room *r, const struct image_parent *p,
   return n;
 }
 
-/* Beside what is there now, or else in its place. */
+/* Beside what is there now, or else in its place.  *ret_second: a second place
+ * for the header; 0: there is none. */
 static size_t
 make_room (struct image *i, const struct image_parent *p,
-           struct vhd_locator l[VHD_LOCATORS])
+           struct vhd_locator l[VHD_LOCATORS], uint64_t *ret_second)
 {
   struct room r;
   size_t n;
@@ -167,14 +177,16 @@ make_room (struct image *i, const struct image_parent *p,
   find_room (i, &r);
   take_payloads (i, &r);
   n = place_paths (&r, p, l);
-  if (n == IMAGE_PARENT_PATHS)
-    return n;
-  find_room (i, &r);
-  return place_paths (&r, p, l);
+  if (n < IMAGE_PARENT_PATHS) {
+    find_room (i, &r);
+    n = place_paths (&r, p, l);
+  }
+  *ret_second = find_place (&r, sizeof (struct vhd_header_disk));
+  return n;
 }
 
 /*----------------------------------------------------------------------
- * A new parent
+ * Writing
  *--------------------------------------------------------------------*/
 
 static int
@@ -182,6 +194,39 @@ write_failed (const char *what)
 {
   error_prefix ("%s", what);
   return -1;
+}
+
+/* Where the footer at the end is now. */
+static uint64_t
+trailing_footer (struct image *i)
+{
+  LOCK_FOR_SCOPE (&i->space.lock);
+
+  return i->dynamic ? i->space.footer : i->data_end;
+}
+
+static int
+write_footer (struct image *i, const struct vhd_footer *f, uint64_t offset)
+{
+  struct vhd_footer_disk d;
+
+  vhd_footer_encode (f, &d);
+  if (store_pwrite (i->store, &d, sizeof d, offset) == -1
+      || commit_sync (i) == -1)
+    return write_failed (offset == 0 ? "footer copy" : "footer");
+  return 0;
+}
+
+static int
+write_header (struct image *i, const struct vhd_header *h, uint64_t offset)
+{
+  struct vhd_header_disk d;
+
+  vhd_header_encode (h, &d);
+  if (store_pwrite (i->store, &d, sizeof d, offset) == -1
+      || commit_sync (i) == -1)
+    return write_failed ("dynamic header");
+  return 0;
 }
 
 static int
@@ -195,29 +240,46 @@ write_paths (struct image *i, const struct image_parent *p,
         && store_pwrite (i->store, p->path[k].payload, l[k].length,
                          l[k].offset) == -1)
       return write_failed ("path of the parent");
-  return store_flush (i->store);
-}
-
-static int
-write_header (struct image *i, const struct vhd_header *h)
-{
-  struct vhd_header_disk d;
-
-  vhd_header_encode (h, &d);
-  if (store_pwrite (i->store, &d, sizeof d, i->footer.data_offset) == -1
-      || store_flush (i->store) == -1)
-    return write_failed ("dynamic header");
   return 0;
 }
+
+/* Steps (1) to (4). */
+static int
+replace_header (struct image *i, const struct image_parent *p,
+                const struct vhd_header *h, uint64_t second)
+{
+  const uint64_t end = trailing_footer (i);
+  struct vhd_footer f = i->footer;
+
+  if (write_paths (i, p, h->locator) == -1 || commit_sync (i) == -1)
+    return -1;
+  if (second == 0)
+    return write_header (i, h, i->footer.data_offset);
+  f.data_offset = second;
+  if (write_header (i, h, second) == -1)
+    return -1;
+  if (write_footer (i, &f, end) == 0
+      && write_header (i, h, i->footer.data_offset) == 0
+      && write_footer (i, &i->footer, end) == 0)
+    return 0;
+  /* The footer that is there now must stay the one that counts. */
+  commit_give_up (i);
+  return -1;
+}
+
+/*----------------------------------------------------------------------
+ * What is changed
+ *--------------------------------------------------------------------*/
 
 int
 image_set_parent (struct image *i, const struct image_parent *p)
 {
   struct vhd_header h = i->header;
+  uint64_t second;
 
   if (commit_run (i) == -1)
     return -1;
-  if (make_room (i, p, h.locator) == 0) {
+  if (make_room (i, p, h.locator, &second) == 0) {
     set_error (VHDKIT_ERR_NAME_TOO_LONG, ENAMETOOLONG,
                "%s: the path of the parent takes %zu bytes, absolute, or %zu, "
                "relative; the image keeps no room for that; move the parent "
@@ -228,23 +290,10 @@ image_set_parent (struct image *i, const struct image_parent *p)
   memcpy (h.parent_id, p->id, sizeof h.parent_id);
   memcpy (h.parent_name, p->name, sizeof h.parent_name);
   h.parent_timestamp = p->timestamp;
-  if (write_paths (i, p, h.locator) == -1 || write_header (i, &h) == -1)
+  if (replace_header (i, p, &h, second) == -1)
     return -1;
   i->header = h;
   return 0;
-}
-
-/*----------------------------------------------------------------------
- * A new id
- *--------------------------------------------------------------------*/
-
-/* Where the footer at the end is now. */
-static uint64_t
-trailing_footer (struct image *i)
-{
-  LOCK_FOR_SCOPE (&i->space.lock);
-
-  return i->dynamic ? i->space.footer : i->data_end;
 }
 
 /* The copy first, and durable: it stands in where the one at the end is torn.
@@ -253,19 +302,13 @@ int
 image_set_id (struct image *i, const uint8_t id[16])
 {
   struct vhd_footer f = i->footer;
-  struct vhd_footer_disk d;
 
   if (commit_run (i) == -1)
     return -1;
   memcpy (f.id, id, sizeof f.id);
-  vhd_footer_encode (&f, &d);
-  if (i->dynamic
-      && (store_pwrite (i->store, &d, sizeof d, 0) == -1
-          || store_flush (i->store) == -1))
-    return write_failed ("footer copy");
-  if (store_pwrite (i->store, &d, sizeof d, trailing_footer (i)) == -1
-      || store_flush (i->store) == -1)
-    return write_failed ("footer");
+  if ((i->dynamic && write_footer (i, &f, 0) == -1)
+      || write_footer (i, &f, trailing_footer (i)) == -1)
+    return -1;
   i->footer = f;
   return 0;
 }

@@ -592,6 +592,7 @@ B_033_killed (void **state)
 static void
 assert_copy (struct vhdkit_create_parameters *p, uint64_t size)
 {
+  struct vhdkit_check_result result;
   uint8_t *buf = malloc (MiB), expected[16];
   vhdkit_disk *disk = create_open ("copy.vhd", p);
   uint64_t at;
@@ -603,7 +604,10 @@ assert_copy (struct vhdkit_create_parameters *p, uint64_t size)
     memset (expected, at == 2 * MiB ? 's' : 0, sizeof expected);
     assert_memory_equal (buf, expected, sizeof expected);
   }
+  assert_int_equal (info_number (disk, VHDKIT_INFO_IS_4K_ALIGNED), 1);
   assert_ok (vhdkit_close (disk));
+  assert_ok (vhdkit_check (temp_path ("copy.vhd"), 0, NULL, &result));
+  assert_int_equal (result.errors + result.leaks + result.warnings, 0);
   free (buf);
 }
 
