@@ -13,6 +13,13 @@ vhdkit_disk *
 open_image (const char *file, const struct image_options *o,
             uint32_t more_flags)
 {
+  return open_image_for (VHDKIT_ACCESS_READ, file, o, more_flags);
+}
+
+vhdkit_disk *
+open_image_for (uint32_t access_mask, const char *file,
+                const struct image_options *o, uint32_t more_flags)
+{
   const struct vhdkit_open_options opts = {
     .struct_size = sizeof opts,
     .parents = o->parents.word,
@@ -23,7 +30,7 @@ open_image (const char *file, const struct image_options *o,
   };
   vhdkit_disk *disk;
 
-  if (vhdkit_open (file, VHDKIT_ACCESS_READ, o->flags | more_flags, &opts,
+  if (vhdkit_open (file, access_mask, o->flags | more_flags, &opts,
                    &disk) == -1) {
     complain_library (file);
     return NULL;

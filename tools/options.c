@@ -4,9 +4,11 @@
 #include <config.h>
 
 #include <ctype.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "tools.h"
 
@@ -157,6 +159,23 @@ parse_size (const char *option, const char *text, uint64_t max,
     return -1;
   }
   *ret_bytes = n << shift;
+  return 0;
+}
+
+int
+parse_number (const char *option, const char *text, uint64_t max,
+              uint64_t *ret)
+{
+  uint64_t n;
+  char *end;
+
+  if (strncasecmp (text, "0x", 2) == 0 || parse_digits (text, &end, &n) == -1
+      || *end || n > max) {
+    usage_error ("%s: not a number from 0 to %" PRIu64 ": %s", option, max,
+                 text);
+    return -1;
+  }
+  *ret = n;
   return 0;
 }
 

@@ -140,14 +140,40 @@ complain (const char *file, const char *fmt, ...)
   free (text);
 }
 
+static bool hresults;
+
+void
+show_hresults (void)
+{
+  hresults = true;
+}
+
+uint32_t
+error_number (enum vhdkit_error code)
+{
+  const uint32_t win32 = vhdkit_error_win32 (code);
+  const uint32_t hresult = vhdkit_error_hresult (code);
+
+  if (!hresults)
+    return win32;
+  if (hresult)
+    return hresult;
+  /* What Virtual Server has no number for: HRESULT_FROM_WIN32. */
+  return (int32_t) win32 <= 0 ? win32 : 0x80070000 | (win32 & 0xffff);
+}
+
 /* The code's name and number are what a script or a search engine wants. */
+void
+complain_error (const char *file, enum vhdkit_error code, const char *text)
+{
+  complain (file, "%s (%s, 0x%08" PRIx32 ")", text, vhdkit_error_name (code),
+            error_number (code));
+}
+
 void
 complain_library (const char *file)
 {
-  enum vhdkit_error code = vhdkit_get_error_code ();
-
-  complain (file, "%s (%s, 0x%08" PRIx32 ")", vhdkit_get_error (),
-            vhdkit_error_name (code), vhdkit_error_win32 (code));
+  complain_error (file, vhdkit_get_error_code (), vhdkit_get_error ());
 }
 
 int

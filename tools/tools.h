@@ -19,7 +19,8 @@ enum {
   STATUS_OK = 0,
   STATUS_FAILED = 1,
   STATUS_USAGE = 2,
-  STATUS_CANCELLED = 3
+  STATUS_CANCELLED = 3,
+  STATUS_PARTIAL = 4            /* done, but not all is as it was asked for */
 };
 
 struct command {
@@ -33,7 +34,7 @@ struct command {
 };
 
 extern const struct command cmd_create, cmd_info, cmd_chain, cmd_map,
-  cmd_check, cmd_serve;
+  cmd_check, cmd_serve, cmd_reparent;
 
 /* The one that runs; its name goes into messages. */
 extern const struct command *command;
@@ -110,8 +111,19 @@ extern const char *only_argument (int argc, char *argv[]);
  * when it is not a size or is above max. */
 extern int parse_size (const char *option, const char *text, uint64_t max,
                        uint64_t *ret_bytes);
+/* A whole number from 0 to max, decimal; -1 after a usage error. */
+extern int parse_number (const char *option, const char *text, uint64_t max,
+                         uint64_t *ret);
 /* 8-4-4-4-12 digits, braces allowed, to the bytes that Windows stores. */
 extern int parse_id (const char *option, const char *text, uint8_t ret_id[16]);
+
+/*----------------------------------------------------------------------
+ * permissions.c: of a new file.  0, or -1 after a usage error.
+ *--------------------------------------------------------------------*/
+
+extern int parse_mode (const char *text, struct vhdkit_security *s);
+extern int parse_owner (const char *text, struct vhdkit_security *s);
+extern int parse_group (const char *text, struct vhdkit_security *s);
 
 /*----------------------------------------------------------------------
  * output.c: words for people, JSON for programs
@@ -124,8 +136,15 @@ extern char *printable (const char *text);
 /* "vhdkit: COMMAND: FILE: reason" on stderr; file may be NULL. */
 extern void complain (const char *file, const char *fmt, ...)
   __attribute__ ((format (printf, 2, 3)));
-/* The same with the library's last error. */
+/* The same with an error of the library: a sentence, and the name and number
+ * of its code.  _library: with its last one. */
+extern void complain_error (const char *file, enum vhdkit_error code,
+                            const char *text);
 extern void complain_library (const char *file);
+/* The number of a code, as it appears in messages: Win32's, or, after
+ * show_hresults, the HRESULT of Virtual Server. */
+extern uint32_t error_number (enum vhdkit_error code);
+extern void show_hresults (void);
 /* Returns the exit status of a usage error. */
 extern int usage_error (const char *fmt, ...)
   __attribute__ ((format (printf, 1, 2)));
@@ -157,6 +176,55 @@ extern void json_append (json_t *array, json_t *value);
 extern void json_print (json_t *value);
 
 /*----------------------------------------------------------------------
+ * progress.c: how far a task is, for people and for programs
+ *--------------------------------------------------------------------*/
+
+enum progress_mode {
+  PROGRESS_AUTO,                /* a bar where it makes sense, after a second */
+  PROGRESS_BAR,                 /* the same at once */
+  PROGRESS_JSON,
+  PROGRESS_NONE
+};
+
+struct progress_options {
+  enum progress_mode mode;
+  int fd;                       /* of JSON: where its lines go */
+};
+
+/* What --progress=TEXT says (NULL: without =TEXT); -1 after a usage error. */
+extern int parse_progress (const char *text, struct progress_options *o);
+/* --progress-fd */
+extern int parse_progress_fd (const char *text, struct progress_options *o);
+
+/* Between two calls of progress_show. */
+#define PROGRESS_INTERVAL_MS 200
+
+struct progress_view;
+extern struct progress_view *progress_begin (const struct progress_options *o);
+extern void progress_show (struct progress_view *v,
+                           const struct vhdkit_task_info *t);
+/* The last time, with a task that is complete; frees the view. */
+extern void progress_end (struct progress_view *v,
+                          const struct vhdkit_task_info *t);
+
+/*----------------------------------------------------------------------
+ * watch.c: wait for a task; signals cancel it
+ *--------------------------------------------------------------------*/
+
+struct watched {
+  const char *file;             /* for messages */
+  /* The call that makes the task; 0, or -1 with the library's last error.
+   * It is made in another thread. */
+  int (*start) (void *opaque, vhdkit_task **ret_task);
+  void *opaque;
+};
+
+/* Returns the exit status, after a message if it is not 0.  SIGINT, SIGTERM
+ * and SIGHUP stay blocked. */
+extern int watch_task (const struct watched *w,
+                       const struct progress_options *o);
+
+/*----------------------------------------------------------------------
  * layer.c: one image of a chain
  *--------------------------------------------------------------------*/
 
@@ -164,6 +232,10 @@ extern void json_print (json_t *value);
 extern vhdkit_disk *open_image (const char *file,
                                 const struct image_options *o,
                                 uint32_t more_flags);
+/* The same for something else: VHDKIT_ACCESS_... */
+extern vhdkit_disk *open_image_for (uint32_t access_mask, const char *file,
+                                    const struct image_options *o,
+                                    uint32_t more_flags);
 /* Close; a message and STATUS_FAILED if that fails. */
 extern int close_image (const char *file, vhdkit_disk *disk, int status);
 

@@ -12,6 +12,16 @@ _vhdkit_argument ()
             COMPREPLY=($(compgen -W 'fixed dynamic diff' -- "$cur")) ;;
         create:-b | create:--block-size)
             COMPREPLY=($(compgen -W '512K 2M' -- "$cur")) ;;
+        create:--profile)
+            COMPREPLY=($(compgen -W 'win32 azure vs2005' -- "$cur")) ;;
+        check:--profile)
+            COMPREPLY=($(compgen -W 'azure hyperv vs2005 xen' -- "$cur")) ;;
+        create:--owner)
+            COMPREPLY=($(compgen -u -- "$cur")) ;;
+        create:--group)
+            COMPREPLY=($(compgen -g -- "$cur")) ;;
+        create:-S | create:--source | create:--source-parent)
+            _vhdkit_files -f "$cur" ;;
         serve:--mode)
             COMPREPLY=($(compgen -W 'rw ro' -- "$cur")) ;;
         *:--output)
@@ -21,6 +31,7 @@ _vhdkit_argument ()
         *:--parent | create:-B | create:--backing | serve:-k | serve:--socket)
             _vhdkit_files -f "$cur" ;;
         create:-s | create:--size | create:-u | create:--uuid | \
+        create:--mode | create:--acl | create:--progress-fd | \
         map:-s | map:--start-offset | map:-l | map:--max-length | \
         serve:-p | serve:--port | serve:-t | serve:--threads | \
         serve:--commit-interval)
@@ -43,7 +54,7 @@ _vhdkit ()
 {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}
     local command=${COMP_WORDS[1]} words
-    local commands='create info chain map check serve'
+    local commands='create info chain map check serve reparent'
     local image='--json --output --force-share --no-resolve --parent --search'
 
     COMPREPLY=()
@@ -53,13 +64,19 @@ _vhdkit ()
     fi
     case $command in
         create) words='--type --size --block-size --parent --backing
-                       --raw-parent --uuid --json --output' ;;
+                       --raw-parent --source --source-parent --search
+                       --force-source --uuid --profile --mode --owner --group
+                       --acl --parents --sparse --preallocate
+                       --allow-compressed --allow-encrypted --quiet
+                       --progress --progress=bar --progress=json
+                       --progress=none --progress-fd --json --output' ;;
         info)   words="--chain --backing-chain $image" ;;
         chain)  words=$image ;;
         map)    words="--start-offset --max-length $image" ;;
-        check)  words="--quiet --data $image" ;;
+        check)  words="--quiet --data --profile $image" ;;
         serve)  words='--read-only --port --socket --threads --parent --search
                        --mode --commit-interval --dry-run' ;;
+        reparent) words='--force --json --output' ;;
         *)      return ;;
     esac
     _vhdkit_argument "$command" "$prev" "$cur" && return
