@@ -9,13 +9,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "tools.h"
+#include "profile.h"
 
-/* As of qemu-img check; the first is for usage errors, too. */
+/* As of qemu-img check, which has no profiles; the first is for usage errors,
+ * too. */
 enum {
   CHECK_IMPOSSIBLE = 1,
   CHECK_CORRUPT = 2,
-  CHECK_LEAKS = 3
+  CHECK_LEAKS = 3,
+  CHECK_NOT_FIT = STATUS_PARTIAL
 };
 
 struct check {
@@ -23,6 +25,8 @@ struct check {
   bool json, quiet, data;
   bool begun;                   /* the JSON object is open */
   bool any;                     /* a finding was written */
+  const struct profile *profile;        /* or NULL */
+  struct facts facts;           /* for the profile */
 };
 
 static const struct { const char *shown, *json; } severity[] = {
@@ -84,6 +88,10 @@ add_finding (void *opaque, const struct vhdkit_finding *f)
   struct check *k = opaque;
   json_t *o;
 
+  if (f->code == VHDKIT_ERR_PARENT_SIZE_MISMATCH)
+    k->facts.size_differs = true;
+  if (f->code == VHDKIT_ERR_PARENT_TIMESTAMP_MISMATCH)
+    k->facts.time_differs = true;
   if (k->quiet)
     return 0;
   if (!k->json)
@@ -99,9 +107,10 @@ add_finding (void *opaque, const struct vhdkit_finding *f)
   return 0;
 }
 
-/* r is NULL if the check could not be made. */
+/* r is NULL if the check could not be made, verdict if there is no profile. */
 static void
-json_end (struct check *k, const struct vhdkit_check_result *r)
+json_end (struct check *k, const struct vhdkit_check_result *r,
+          json_t *verdict)
 {
   json_t *o = json_object (), *value;
   const char *key;
@@ -122,6 +131,8 @@ json_end (struct check *k, const struct vhdkit_check_result *r)
     json_add_uint (o, "allocated-clusters", r->blocks_allocated);
     json_add_uint (o, "image-end-offset", r->image_end_offset);
   }
+  if (verdict)
+    json_add (o, "profile", verdict);
   json_object_foreach (o, key, value) {
     printf (",\n    \"%s\": ", key);
     json_dumpf (value, stdout, JSON_ENCODE_ANY);
@@ -155,6 +166,24 @@ write_summary (const struct vhdkit_check_result *r)
   printf ("Image end offset: %" PRIu64 "\n", r->image_end_offset);
 }
 
+/* Whether the image fits the profile, if there is one; *ret_json is only set
+ * for JSON. */
+static bool
+fits_profile (struct check *k, const struct vhdkit_check_result *r,
+              const struct image_options *o, json_t **ret_json)
+{
+  bool fits;
+
+  if (k->profile == NULL)
+    return true;
+  k->facts.errors = r->errors;
+  facts_of_image (&k->facts, k->file, o);
+  fits = judge_image (k->profile, &k->facts, k->quiet,
+                      k->json && !k->quiet ? ret_json : NULL);
+  facts_free (&k->facts);
+  return fits;
+}
+
 static int
 check (struct check *k, const struct image_options *o)
 {
@@ -169,21 +198,30 @@ check (struct check *k, const struct image_options *o)
   };
   struct vhdkit_check_result r;
   uint32_t flags = o->flags;
+  json_t *verdict = NULL;
+  bool fits;
 
   if (k->data)
     flags |= VHDKIT_CHECK_DATA;
   if (vhdkit_check (k->file, flags, &opts, &r) == -1) {
     if (k->begun)               /* what was begun is ended well */
-      json_end (k, NULL);
+      json_end (k, NULL, NULL);
     complain_library (k->file);
     return CHECK_IMPOSSIBLE;
   }
-  if (!k->quiet && k->json)
-    json_end (k, &r);
-  else if (!k->quiet)
+  if (!k->quiet && !k->json)
     write_summary (&r);
-  return r.errors ? CHECK_CORRUPT : r.leaks ? CHECK_LEAKS : STATUS_OK;
+  fits = fits_profile (k, &r, o, &verdict);
+  if (!k->quiet && k->json)
+    json_end (k, &r, verdict);
+  return r.errors ? CHECK_CORRUPT : !fits ? CHECK_NOT_FIT
+    : r.leaks ? CHECK_LEAKS : STATUS_OK;
 }
+
+enum {
+  OPT_DATA = OPT_OWN,
+  OPT_PROFILE
+};
 
 static int
 run (int argc, char *argv[])
@@ -192,7 +230,8 @@ run (int argc, char *argv[])
     HELP_OPTIONS,
     IMAGE_OPTIONS,
     { "quiet", no_argument, NULL, 'q' },
-    { "data", no_argument, NULL, OPT_OWN },
+    { "data", no_argument, NULL, OPT_DATA },
+    { "profile", required_argument, NULL, OPT_PROFILE },
     { NULL, 0, NULL, 0 }
   };
   struct image_options o = { .json = false };
@@ -204,8 +243,12 @@ run (int argc, char *argv[])
                               options, NULL)) != -1) {
     if (c == 'q')
       k.quiet = true;
-    else if (c == OPT_OWN)
+    else if (c == OPT_DATA)
       k.data = true;
+    else if (c == OPT_PROFILE) {
+      k.profile = find_profile (optarg);
+      status = k.profile ? -1 : command->usage_status;
+    }
     else
       status = shared_option (c, &o);
   }
@@ -225,6 +268,7 @@ const struct command cmd_check = {
   .help =
     "  -q, --quiet             say nothing, only exit\n"
     "  --data                  read the data, too\n"
+    "  --profile PROFILE       is it fit for azure, hyperv, vs2005, or xen?\n"
     IMAGE_HELP,
   .usage_status = CHECK_IMPOSSIBLE,
   .run = run,
