@@ -27,7 +27,7 @@ mkfifo "$tmp/fifo"
 : >"$tmp/empty"
 head -c 5000 /dev/urandom >"$tmp/random"
 
-for c in create info chain map check serve; do
+for c in create info chain map check serve reparent; do
     # check has qemu-img's statuses, where 2 means a damaged image.
     usage=2
     [ $c != check ] || usage=1

@@ -17,6 +17,7 @@ static const struct command *const commands[] = {
   &cmd_map,
   &cmd_check,
   &cmd_serve,
+  &cmd_reparent,
 };
 
 const struct command *command;
