@@ -7,6 +7,8 @@ import os
 import random
 import sys
 
+import nbd
+
 import client
 import recipes
 import vhd
@@ -166,7 +168,10 @@ def main():
                               block_sizes, base, resize)
                 what = 'depth %d over %s, seed %d, chain %d' % (
                     depth, base, seed, number)
-                check_chain(paths, random.Random(what), what)
+                try:
+                    check_chain(paths, random.Random(what), what)
+                except (client.Failed, client.Refused, nbd.Error) as e:
+                    check(False, '%s: %s: %s' % (what, type(e).__name__, e))
                 for path in paths:
                     os.remove(path)
     print('%d chains' % number)

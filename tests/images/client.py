@@ -200,15 +200,26 @@ def extents(h, offset=0, length=None):
             offset += n
 
 
-def sha256_by_extents(h):
-    """The same hash, of disks too large to read: zeros are not fetched."""
-    digest = hashlib.sha256()
-    zeros = bytes(1 << 20)
+def content_by_extents(h):
+    """A disk too large to read, as (length, bytes or None for zeros)."""
     for offset, length, flags in extents(h):
+        if flags & nbd.STATE_ZERO:
+            yield length, None
+            continue
         for at in range(0, length, 1 << 20):
             n = min(1 << 20, length - at)
-            digest.update(memoryview(zeros)[:n] if flags & nbd.STATE_ZERO
-                          else h.pread(n, offset + at))
+            yield n, h.pread(n, offset + at)
+
+
+def sha256_of_content(content):
+    digest = hashlib.sha256()
+    zeros = memoryview(bytes(1 << 20))
+    for length, data in content:
+        if data is not None:
+            digest.update(data)
+            continue
+        for at in range(0, length, 1 << 20):
+            digest.update(zeros[:min(1 << 20, length - at)])
     return digest.hexdigest()
 
 
