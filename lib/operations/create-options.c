@@ -49,7 +49,8 @@ check_block_size (const char *path, const struct vhdkit_create_options *o)
 static int
 check_size (const char *path, const struct vhdkit_create_options *o)
 {
-  uint64_t min = o->flags & VHDKIT_CREATE_ANY_SIZE ? SECTOR_SIZE : CREATE_MIN_SIZE;
+  uint64_t min = o->flags & VHDKIT_CREATE_ANY_SIZE ? SECTOR_SIZE
+                                                   : CREATE_MIN_SIZE;
 
   if (o->type == VHDKIT_TYPE_DIFFERENCING) {
     if (o->size != 0)

@@ -418,7 +418,8 @@ B_029_first_mistake_first (void **state)
   static const char *const word[] = {
     "storage_type", "version", "VHDKIT_ACCESS_NONE", "block_size", "at least",
     "multiple", "only bits of VHDKIT_ACCESS_ALL", "flags", "both",
-    "sector_size is", "path is NULL", "provider_flags", "physical_sector_size", "host_flags",
+    "sector_size is", "path is NULL", "provider_flags",
+    "physical_sector_size", "host_flags",
   };
   const unsigned conditions = sizeof word / sizeof word[0];
   unsigned first, second;
