@@ -70,7 +70,7 @@ store_nbd_cancel (struct store *s)
 
 #else /* HAVE_LIBNBD */
 
-#include <libnbd.h>
+#include "store/libnbd-calls.h"
 
 #define MAX_CONNECTIONS 4
 /* While waiting for a server that may never answer: how often to look whether
@@ -756,9 +756,14 @@ struct store *
 store_open_nbd (const char *uri, int (*cancelled) (void *opaque),
                 void *opaque)
 {
-  struct nbd_store *n = calloc (1, sizeof *n);
+  struct nbd_store *n;
   struct saved_error e;
 
+  if (libnbd_load () == -1) {
+    error_prefix ("%s", uri);
+    return NULL;
+  }
+  n = calloc (1, sizeof *n);
   if (n == NULL) {
     set_error_errno (ENOMEM, "%s", uri);
     return NULL;
