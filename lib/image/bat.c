@@ -24,27 +24,42 @@ sectors_in_file (const struct image *i)
   return (i->bitmap_bytes + i->block_size) / SECTOR_SIZE;
 }
 
-/* One entry is wrong.  A writer refuses the image; a reader goes without the
- * block; check reads the table itself and has more to say. */
+/* As many wrong entries are named one by one; the others are counted.  A table
+ * of zeros has a million of them, and someone may be logging. */
+#define NAMED_ENTRIES 10
+
+/* One entry is wrong.  A reader goes without the block; a writer will refuse
+ * the image; check reads the table itself and has more to say. */
 static int
 bad_entry (struct image *i, uint32_t block, const char *expected,
            struct report *r)
 {
   char structure[40];
   uint32_t entry = block_entry (i, block);
-  bool strict = atomic_load (&i->writable);
 
   atomic_store (&i->bat[block], BAT_BAD);
-  i->bad_blocks++;
-  if (i->inspect)
+  if (i->bad_blocks++ >= NAMED_ENTRIES || i->inspect)
     return 0;
   snprintf (structure, sizeof structure, "BAT entry %u", block);
-  return report (r, strict ? VHDKIT_SEVERITY_ERROR : VHDKIT_SEVERITY_WARNING,
-                 VHDKIT_ERR_BAT_CORRUPT, structure,
-                 i->header.table_offset + (uint64_t) block * 4, expected,
+  return report (r, VHDKIT_SEVERITY_WARNING, VHDKIT_ERR_BAT_CORRUPT,
+                 structure, i->header.table_offset + (uint64_t) block * 4,
+                 expected,
                  "the data of this block is out of reach; served read-only, "
                  "only this block fails",
                  "sector %" PRIu32, entry);
+}
+
+static int
+report_unnamed (struct image *i, struct report *r)
+{
+  if (i->bad_blocks <= NAMED_ENTRIES || i->inspect)
+    return 0;
+  return report (r, VHDKIT_SEVERITY_WARNING, VHDKIT_ERR_BAT_CORRUPT,
+                 "block table", i->header.table_offset, "none",
+                 "the data of these blocks is out of reach, too; vhdkit check "
+                 "tells more",
+                 "%u more entries that lead nowhere",
+                 i->bad_blocks - NAMED_ENTRIES);
 }
 
 /* Does the block at entry fit?  The last block of the disk may be cut short
@@ -55,7 +70,7 @@ fits (const struct image *i, uint32_t block, uint32_t entry)
   uint64_t start = (uint64_t) entry * SECTOR_SIZE;
   uint64_t need = (uint64_t) i->bitmap_bytes + i->block_size;
 
-  if (block == i->blocks - 1 && !atomic_load (&i->writable))
+  if (block == i->blocks - 1)
     need = i->bitmap_bytes
            + (uint64_t) block_sectors (i, block) * SECTOR_SIZE;
   return range_within (start, need, i->data_end);
@@ -224,5 +239,7 @@ bat_load (struct image *i, struct report *r)
   }
   if (decode_entries (i, r) == -1)
     return -1;
-  return i->blocks_at_open > 1 ? check_overlaps (i, r) : 0;
+  if (i->blocks_at_open > 1 && check_overlaps (i, r) == -1)
+    return -1;
+  return report_unnamed (i, r);
 }

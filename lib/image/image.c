@@ -48,7 +48,9 @@ add_metadata (struct image *i, uint64_t start, uint64_t length)
 }
 
 /* A payload near the tables counts although the file does not reach that far:
- * it will when blocks have been added, and they must not be in its way then. */
+ * it will when blocks have been added, and they must not be in its way then.
+ * One that lies in the midst of the blocks counts as well: a client that could
+ * write it would choose where the parent is looked for. */
 static void
 add_locator (struct image *i, const struct vhd_locator *l)
 {
@@ -57,8 +59,7 @@ add_locator (struct image *i, const struct vhd_locator *l)
   if (!vhd_locator_usable (l, i->tables_end + NEAR_TABLES)
       && !vhd_locator_usable (l, i->data_end))
     return;
-  if (l->offset < i->tables_end + NEAR_TABLES)
-    add_metadata (i, l->offset, l->length);
+  add_metadata (i, l->offset, l->length);
   if (range_within (l->offset, space, i->data_end))
     i->reserved_end = MAX_OF (i->reserved_end,
                               round_up (l->offset + space, SECTOR_SIZE));

@@ -97,13 +97,13 @@ lock_failed (const char *name, int err)
 {
   if (err == EAGAIN || err == EACCES)
     set_error (VHDKIT_ERR_SHARING_VIOLATION, EBUSY,
-               "%s: is locked by another process for itself alone; stop it, "
-               "or serve with lock=false", name);
+               "%s: is locked by another process for itself alone; stop that "
+               "first", name);
   else if (err == EINVAL || err == ENOLCK || err == EOPNOTSUPP
            || err == ENOSYS)
     set_error (VHDKIT_ERR_NOT_SUPPORTED, ENOTSUP,
-               "%s: cannot be locked (%s); if no other process uses it, "
-               "serve with lock=false", name, strerror (err));
+               "%s: cannot be locked (%s); if no other process uses it, open "
+               "it without locks", name, strerror (err));
   else
     set_error_errno (err, "%s: cannot be locked", name);
   return -1;
@@ -115,12 +115,12 @@ conflict (const char *name, unsigned bit)
   if (bit < PERMS)
     set_error (VHDKIT_ERR_SHARING_VIOLATION, EBUSY,
                "%s: is in use by another process for writing (qemu, nbdkit or "
-               "vhdkit); stop it, or serve with lock=false", name);
+               "vhdkit); stop that first", name);
   else
     set_error (VHDKIT_ERR_SHARING_VIOLATION, EBUSY,
                "%s: cannot be written because another process uses it (qemu, "
-               "nbdkit or vhdkit) and relies on it not changing; stop it, or "
-               "serve with lock=false", name);
+               "nbdkit or vhdkit) and relies on it not changing; stop that "
+               "first", name);
   return -1;
 }
 

@@ -503,8 +503,14 @@ examine (struct file_store *f)
   default:
     return not_virtual_disk (f->base.name, "file of an unknown kind");
   }
+  /* Reading leaves no trace, not even a time, where we may ask for that: as
+   * the owner of the file or root. */
   flags = fcntl (f->fd, F_GETFL);
-  if (flags == -1 || fcntl (f->fd, F_SETFL, flags & ~O_NONBLOCK) == -1) {
+  if (flags != -1)
+    flags &= ~O_NONBLOCK;
+  if (flags == -1
+      || (fcntl (f->fd, F_SETFL, flags | O_NOATIME) == -1
+          && fcntl (f->fd, F_SETFL, flags) == -1)) {
     set_error_errno (errno, "%s: fcntl", f->base.name);
     return -1;
   }

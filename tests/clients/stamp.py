@@ -43,7 +43,10 @@ def content(number):
 
 def write(uri, journal, round_number):
     h = nbd.NBD()
-    h.connect_uri(uri)
+    try:
+        h.connect_uri(uri)
+    except nbd.Error:
+        return                  # killed before we came
     rnd = random.Random(round_number)
     sectors = h.get_size() // SECTOR
     number = round_number << 32

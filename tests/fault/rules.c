@@ -17,12 +17,12 @@ static char why[500];
 #define BLOCK 4096u
 #define BLOCKS 24u
 
-static const struct image_shape dynamic = {
-  .type = VHD_DYNAMIC, .size = BLOCKS * BLOCK, .block_size = BLOCK
-};
-static const struct image_shape differencing = {
-  .type = VHD_DIFFERENCING, .size = BLOCKS * BLOCK, .block_size = BLOCK
-};
+#define DYNAMIC                                                         \
+  { .type = VHD_DYNAMIC, .size = BLOCKS * BLOCK, .block_size = BLOCK }
+#define DIFFERENCING                                                    \
+  { .type = VHD_DIFFERENCING, .size = BLOCKS * BLOCK, .block_size = BLOCK }
+
+static const struct image_shape dynamic = DYNAMIC;
 
 static bool
 survives (const struct scenario *s)
@@ -72,7 +72,7 @@ static bool
 commit_is_sync_metadata_sync (void)
 {
   static const struct scenario s = {
-    .name = "rule 1", .shape = differencing, .over_data = true,
+    .name = "rule 1", .shape = DIFFERENCING, .over_data = true,
     .operations = 60, .write = 6, .part = 2, .flush = 2
   };
   struct store *m = formatted (&dynamic);
@@ -102,7 +102,7 @@ static bool
 never_anything_third (void)
 {
   static const struct scenario s = {
-    .name = "rule 2", .shape = dynamic, .operations = 80,
+    .name = "rule 2", .shape = DYNAMIC, .operations = 80,
     .write = 6, .part = 2, .free_block = 3, .flush = 3
   };
 
@@ -114,7 +114,7 @@ static bool
 freed_space_waits (void)
 {
   static const struct scenario s = {
-    .name = "rule 3", .shape = dynamic, .operations = 80,
+    .name = "rule 3", .shape = DYNAMIC, .operations = 80,
     .write = 8, .free_block = 4, .flush = 2
   };
 

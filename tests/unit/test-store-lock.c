@@ -46,7 +46,7 @@ assert_cannot_lock (struct store *s, enum store_lock lock, const char *words)
 {
   assert_int_equal (store_lock (s, lock), -1);
   assert_last_error (VHDKIT_ERR_SHARING_VIOLATION, image_path (), words,
-                     "lock=false");
+                     "stop that first");
   assert_int_equal (vhdkit_get_errno (), EBUSY);
 }
 
