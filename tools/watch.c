@@ -148,8 +148,9 @@ look (vhdkit_task *task, struct vhdkit_task_info *t)
   }
 }
 
+/* *cancelled: before, and afterwards whether a signal came at all. */
 static void
-wait_for_task (struct call *c, int signals, bool cancelled,
+wait_for_task (struct call *c, int signals, bool *cancelled,
                const struct progress_options *o)
 {
   const int fd = vhdkit_task_fd (c->task);
@@ -157,24 +158,29 @@ wait_for_task (struct call *c, int signals, bool cancelled,
   struct progress_view *v = progress_begin (o);
 
   /* Without a descriptor we learn of the end when we look. */
-  if (cancelled)
+  if (*cancelled)
     vhdkit_task_cancel (c->task);
   for (look (c->task, &t); t.state != VHDKIT_TASK_DONE; look (c->task, &t)) {
     progress_show (v, &t);
     /* Cancelling twice, or too late, does no harm. */
-    if (wait_for (fd, signals, PROGRESS_INTERVAL_MS) == EVENT_SIGNAL)
+    if (wait_for (fd, signals, PROGRESS_INTERVAL_MS) == EVENT_SIGNAL) {
       vhdkit_task_cancel (c->task);
+      *cancelled = true;
+    }
   }
   progress_end (v, &t);
 }
 
 static int
-outcome (struct call *c)
+outcome (struct call *c, bool cancelled)
 {
   const enum vhdkit_error error = vhdkit_task_error (c->task);
 
-  if (error == VHDKIT_OK)
+  if (error == VHDKIT_OK) {
+    if (cancelled)
+      complain (c->w->file, "note: it was too late to cancel");
     return STATUS_OK;
+  }
   if (error == VHDKIT_ERR_CANCELLED) {
     complain (c->w->file, "cancelled");
     return STATUS_CANCELLED;
@@ -198,8 +204,8 @@ watch_task (const struct watched *w, const struct progress_options *o)
   status = call_and_wait (&c, signals, &cancelled);
   if (status != -1)
     return status;
-  wait_for_task (&c, signals, cancelled, o);
-  status = outcome (&c);
+  wait_for_task (&c, signals, &cancelled, o);
+  status = outcome (&c, cancelled);
   vhdkit_task_free (c.task);
   close (c.fd);
   close (signals);
