@@ -117,3 +117,21 @@ if [ "$(id -u)" -eq 0 ] && truncate -s 200M btrfs.img &&
     vhdkit create --profile vs2005 --allow-compressed \
            "$tmp/btrfs/folder/other.vhd" 8
 fi
+
+# One that encrypts.
+if [ "$(id -u)" -eq 0 ] && truncate -s 200M ext4.img &&
+   mkfs.ext4 -q -O encrypt ext4.img >mkfs.log 2>&1 && mkdir ext4 &&
+   mount -o loop ext4.img ext4 2>/dev/null; then
+    cleanup_fn umount "$tmp/ext4"
+    mkdir ext4/secret
+    if python3 "$srcdir/clients/fscrypt.py" ext4 ext4/secret 2>fscrypt.log; then
+        secret=$tmp/ext4/secret
+        refused 1 'HOST_LIMITATION, 0xc03a001a' "$secret/new.vhd" 8M
+        refused 1 'HOST_LIMITATION, 0xc03a001a' --allow-compressed \
+                "$secret/new.vhd" 8M
+        vhdkit create --allow-encrypted "$secret/new.vhd" 8M
+        refused 1 'HOST_LIMITATION, 0x80020009' --profile vs2005 \
+                "$secret/other.vhd" 8
+        vhdkit create --profile vs2005 --allow-encrypted "$secret/other.vhd" 8
+    fi
+fi
