@@ -709,6 +709,9 @@ struct vhdkit_create_parameters {
  * *ret_disk is written by the task just before it is complete, and only if it
  * succeeds.  A disk returned is closed with vhdkit_close.
  *
+ * The call itself may block, also with a task: it opens the source, and an NBD
+ * server that accepts and never answers keeps it.
+ *
  * A version 1 disk may be used for what access_mask says.  A version 2 disk is
  * open for reading, writing, information and changes of metadata, as
  * open_flags have it.

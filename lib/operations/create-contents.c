@@ -160,7 +160,10 @@ create_write_contents (struct creation *c)
       || (fixed && reserve_data (c) == -1)
       || (c->source && copy_data (c) == -1)
       || (!fixed && write_metadata (c) == -1)
-      || new_file_sync (&c->file) == -1)
+      || new_file_sync (&c->file) == -1
+      /* The sync of a large copy takes its time, and cannot be interrupted;
+       * the footers are what would make an image of it. */
+      || tell (c, c->size, c->size) == -1)
     return -1;
   if (!fixed && new_file_write (&c->file, &footer, sizeof footer, 0) == -1)
     return -1;
