@@ -94,6 +94,19 @@ umount mnt
 rm -f free.vhd
 "$copy" dynamic "$loop" free.vhd
 
+# No space, where the data goes past the page cache, found out late.
+attach loop fs.raw
+mount "$loop" mnt
+cleanup_fn sh -c "umount '$tmp/mnt' 2>/dev/null || :"
+head -c 30M /dev/urandom >large.raw
+for type in dynamic '-s fixed'; do
+    # shellcheck disable=SC2086
+    assert_fails "$copy" $type raw:large.raw mnt/new.vhd
+    assert_grep '^copy-image: DISK_FULL: ' stderr
+    assert_equal "$(ls mnt)" lost+found 'what is left'
+done
+umount mnt
+
 # Sectors of 4096 bytes: not even by force.
 truncate -s 16M large.raw
 attach loop large.raw -b 4096

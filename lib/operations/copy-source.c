@@ -18,6 +18,10 @@
 #include "base/error.h"
 #include "operations/copy-internal.h"
 
+/* How far the tables of a chain are looked through for one extent: each is
+ * looked at again where any of the others has data. */
+#define MAX_LOOK (64u << 20)
+
 /*----------------------------------------------------------------------
  * Opening
  *--------------------------------------------------------------------*/
@@ -31,7 +35,7 @@ open_vhd (struct copy_source *s, const struct vhdkit_open_options *opts)
   if (disk_open (s->name, VHDKIT_ACCESS_ATTACH_RO, 0, opts, &s->disk) == -1)
     return -1;
   for (i = 0; i < s->disk->nr_layers; i++)
-    store_file_noatime (s->disk->layer[i].store);
+    store_file_read_once (s->disk->layer[i].store);
   s->bytes = s->disk->layer[0].size;
   return 0;
 }
@@ -57,7 +61,7 @@ open_flat (struct copy_source *s, const char *path, bool force)
   }
   else if (store_lock (s->store, STORE_LOCK_READ) == -1)
     return -1;
-  store_file_noatime (s->store);
+  store_file_read_once (s->store);
   return store_size (s->store, &s->bytes);
 }
 
@@ -198,43 +202,69 @@ copy_source_pread (struct copy_source *s, void *buf, size_t count,
   return store_pread (s->store, buf, there, offset);
 }
 
-struct first_extent {
-  uint64_t end;
-  bool zero;
-};
-
+/* What one layer of a VHD has at offset, until *ret_end.  Told from the block
+ * table alone: the sector bitmaps, which would have to be read one by one
+ * here, are read by those who read the data. */
 static int
-take_first (void *opaque, const struct vhdkit_extent *e)
+layer_extent (const struct layer *l, uint64_t offset, uint64_t end,
+              uint64_t *ret_end, bool *ret_zero)
 {
-  struct first_extent *f = opaque;
+  const uint64_t sector = offset / SECTOR_SIZE;
+  const uint64_t layer_end = MIN_OF (end, l->size);
+  const struct vhd_header *h = l->image ? image_header (l->image) : NULL;
+  uint64_t n;
 
-  f->end = e->offset + e->length;
-  f->zero = e->flags & VHDKIT_EXTENT_ZERO;
-  return 1;
+  *ret_end = end;
+  *ret_zero = true;
+  if (offset >= l->size)
+    return 0;
+  if (h == NULL)
+    return store_next_extent (l->store, offset, layer_end, ret_end, ret_zero);
+  n = image_unallocated (l->image, sector,
+                         div_round_up (layer_end, SECTOR_SIZE) - sector);
+  *ret_zero = n > 0;
+  *ret_end = n > 0 ? (sector + n) * SECTOR_SIZE
+             : round_down (offset, h->block_size) + h->block_size;
+  return 0;
+}
+
+/* Data if it is data in any layer; that a nearer one hides it does not matter:
+ * what is read and turns out to be zero is not written. */
+static int
+disk_extent (struct vhdkit_disk *d, uint64_t offset, uint64_t end,
+             uint64_t *ret_end, bool *ret_zero)
+{
+  uint64_t data_end = offset, zero_end = end, e;
+  size_t i;
+  bool zero;
+
+  for (i = 0; i < d->nr_layers; i++) {
+    if (layer_extent (&d->layer[i], offset, zero_end, &e, &zero) == -1)
+      return -1;
+    if (zero)
+      zero_end = MIN_OF (zero_end, e);
+    else
+      data_end = MAX_OF (data_end, e);
+  }
+  *ret_zero = data_end == offset;
+  *ret_end = MIN_OF (end, *ret_zero ? zero_end : data_end);
+  return 0;
 }
 
 int
 copy_source_extent (struct copy_source *s, uint64_t offset, uint64_t *ret_end,
                     bool *ret_zero)
 {
-  struct first_extent f = { s->bytes, false };
-
   if (offset >= s->bytes) {
     *ret_end = s->size;
     *ret_zero = true;
     return 0;
   }
-  if (s->disk) {
-    if (disk_extents (s->disk, s->bytes - offset, offset, take_first, &f)
-        == -1)
-      return -1;
-  }
-  else if (store_next_extent (s->store, offset, s->bytes, &f.end, &f.zero)
-           == -1)
-    return -1;
-  *ret_end = f.end;
-  *ret_zero = f.zero;
-  return 0;
+  if (s->disk)
+    return disk_extent (s->disk, offset,
+                        MIN_OF (s->bytes, offset + MAX_LOOK), ret_end,
+                        ret_zero);
+  return store_next_extent (s->store, offset, s->bytes, ret_end, ret_zero);
 }
 
 void

@@ -59,7 +59,8 @@ output_init (struct output *o, struct copy_target *t,
   t->blocks = 0;
   if (t->block_size && make_head (o) == -1)
     return -1;
-  o->direct = store_file_direct (t->store);
+  if (!t->cached)
+    o->direct = store_file_direct (t->store);
   return 0;
 }
 

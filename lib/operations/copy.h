@@ -15,6 +15,7 @@
 #ifndef VHDKIT_OPERATIONS_COPY_H
 #define VHDKIT_OPERATIONS_COPY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/bytes.h"
@@ -76,6 +77,8 @@ struct copy_target {
   struct store *store;          /* writable; store_file_dup of a descriptor */
   uint64_t data_offset;         /* a multiple of 4096 */
   uint32_t block_size;          /* 0, or a power of two of at least 4096 */
+  bool cached;                  /* through the page cache: for those who will
+                                   not sync */
   /* Blocks: as many entries as the disk needs, all VHD_BAT_UNUSED, as they go
    * to the disk. */
   be32 *table;

@@ -5,11 +5,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/checked.h"
 #include "base/error.h"
 #include "store/file.h"
+
+/* What transfers past the page cache are made of, at least. */
+#define SECTOR_BYTES 512u
 
 struct store *
 store_file_dup (int fd, const char *name)
@@ -27,17 +33,26 @@ store_file_dup (int fd, const char *name)
   return &f->base;
 }
 
+/* Open the file behind fd once more.  By way of /proc, because its path may
+ * lead to another file by now. */
+static int
+open_again (int fd, int flags)
+{
+  char link[32];
+
+  snprintf (link, sizeof link, "/proc/self/fd/%d", fd);
+  return open (link, flags | O_CLOEXEC | O_NOCTTY);
+}
+
 struct store *
 store_file_direct (struct store *s)
 {
-  int fd = store_file_fd (s);
   struct file_store *f;
-  char link[32];
+  int fd = store_file_fd (s);
 
   if (fd == -1 || !s->writable)
     return NULL;
-  snprintf (link, sizeof link, "/proc/self/fd/%d", fd);
-  fd = open (link, O_RDWR | O_DIRECT | O_CLOEXEC | O_NOCTTY);
+  fd = open_again (fd, O_RDWR | O_DIRECT);
   if (fd == -1)
     return NULL;
   f = file_store_new (s->name, true);
@@ -50,12 +65,71 @@ store_file_direct (struct store *s)
   return &f->base;
 }
 
-void
-store_file_noatime (struct store *s)
-{
-  int fd = store_file_fd (s), flags;
+/*----------------------------------------------------------------------
+ * Reading once
+ *--------------------------------------------------------------------*/
 
-  /* For the owner of the file and for root; others do without. */
-  if (fd != -1 && (flags = fcntl (fd, F_GETFL)) != -1)
+/* Below this the page cache, which reads ahead, is better. */
+#define DIRECT_READ_MIN (64u << 10)
+
+/* For the owner of the file and for root; others do without. */
+static void
+keep_atime (int fd)
+{
+  int flags = fcntl (fd, F_GETFL);
+
+  if (flags != -1)
     (void) fcntl (fd, F_SETFL, flags | O_NOATIME);
+}
+
+void
+store_file_read_once (struct store *s)
+{
+  struct file_store *f = (struct file_store *) s;
+  int fd = store_file_fd (s);
+
+  if (fd == -1)
+    return;
+  keep_atime (fd);
+  f->direct_fd = open_again (fd, O_RDONLY | O_DIRECT);
+  if (f->direct_fd == -1)
+    return;
+  keep_atime (f->direct_fd);
+  /* Small reads must not fill the page cache with what is then read past
+   * it. */
+  (void) posix_fadvise (fd, 0, 0, POSIX_FADV_RANDOM);
+}
+
+/* What of it is in the page cache, without waiting for the disk. */
+static size_t
+read_cached (const struct file_store *f, void *buf, size_t count,
+             uint64_t offset)
+{
+  const struct iovec iov = { buf, count };
+  ssize_t r = preadv2 (f->fd, &iov, 1, (off_t) offset, RWF_NOWAIT);
+
+  return r > 0 ? r : 0;
+}
+
+size_t
+file_read_direct (struct file_store *f, void *buf, size_t count,
+                  uint64_t offset)
+{
+  size_t done;
+  ssize_t r;
+
+  if (count < DIRECT_READ_MIN || f->no_direct)
+    return 0;
+  done = round_down (read_cached (f, buf, count, offset), SECTOR_BYTES);
+  if (done == count)
+    return done;
+  if (((offset + done) | (count - done) | ((uintptr_t) buf + done))
+      % SECTOR_BYTES != 0)
+    return done;
+  r = pread (f->direct_fd, (char *) buf + done, count - done,
+             (off_t) (offset + done));
+  /* Wants larger sectors, or cannot after all.  Other errors come again. */
+  if (r == -1 && (errno == EINVAL || errno == EOPNOTSUPP))
+    f->no_direct = true;
+  return r > 0 ? done + r : done;
 }

@@ -16,6 +16,9 @@ struct file_store {
   struct store base;            /* first: a store is cast to it */
   int fd;
   bool block_device;
+  int direct_fd;                /* the same past the page cache, for reading;
+                                   -1: not wanted, or there is no such thing */
+  _Atomic bool no_direct;       /* it has failed */
   /* Set once the file system has said that it cannot, to save the call. */
   _Atomic bool no_punch, no_zero_range, no_zeroout;
   /* Guards locked, and the exchange of what fd refers to.  System calls are
@@ -27,6 +30,13 @@ struct file_store {
 /* store-file.c */
 /* Without a descriptor (-1) yet; store_close frees it. */
 extern struct file_store *file_store_new (const char *name, bool writable);
+
+/* file-again.c */
+/* Large reads where there is a direct_fd: what is in the page cache from there,
+ * the rest past it.  Returns how much was read; less than count, and no error,
+ * where that does not work. */
+extern size_t file_read_direct (struct file_store *f, void *buf, size_t count,
+                                uint64_t offset);
 
 /* file-lock.c */
 /* From one lock to another; on failure the old one stays. */

@@ -106,6 +106,13 @@ file_preadv (struct store *s, const struct iovec *iov, int n, uint64_t offset)
 
   if (!range_within (offset, c.left, INT64_MAX))
     return past_the_end (s, c.left, offset);
+  if (n == 1 && file_of (s)->direct_fd != -1) {
+    size_t done = file_read_direct (file_of (s), iov->iov_base, c.left,
+                                    offset);
+
+    advance (&c, done);
+    offset += done;
+  }
   while (c.left > 0) {
     r = transfer (preadv, file_of (s)->fd, &c, offset);
     if (r == 0)
@@ -388,6 +395,8 @@ file_close (struct store *s)
     set_error_errno (errno, "%s: closing", s->name);
     r = -1;
   }
+  if (f->direct_fd >= 0)
+    close (f->direct_fd);       /* nothing was written by way of it */
   pthread_mutex_destroy (&f->lock_mutex);
   free (s->name);
   free (f);
@@ -527,6 +536,7 @@ file_store_new (const char *name, bool writable)
     return NULL;
   }
   f->fd = -1;
+  f->direct_fd = -1;
   pthread_mutex_init (&f->lock_mutex, NULL);
   if (store_init (&f->base, &file_ops, name) == -1) {
     file_close (&f->base);

@@ -196,8 +196,10 @@ extern struct store *store_file_dup (int fd, const char *name);
  * large aligned transfers.  NULL, with no error set, where there is no such
  * thing; then use s. */
 extern struct store *store_file_direct (struct store *s);
-/* Do not change the time of last access by reading, where that is allowed. */
-extern void store_file_noatime (struct store *s);
+/* This store is read once, from front to back or so: large reads of what is
+ * not in the page cache go past it, and the time of last access stays as it
+ * is; each where the system allows it.  Before the first read of others. */
+extern void store_file_read_once (struct store *s);
 
 /* NBD, read-only; for libraries built with libnbd, else NOT_SUPPORTED.  Uses
  * several connections where the server allows it. */

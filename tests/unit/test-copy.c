@@ -21,6 +21,7 @@
 
 #include "copy-image.h"
 #include "store-wrap.h"
+#include "target.h"
 
 #define MiB (1u << 20)
 /* Several blocks of either size, and a last one that is not whole. */
@@ -704,6 +705,69 @@ nothing_but_holes (void **state)
   copy_source_close (s);
 }
 
+/* A VHD whose blocks do not begin at multiples of 4 KiB, as other programs
+ * make them. */
+static void
+make_packed (const char *name)
+{
+  struct image_shape shape = {
+    .type = VHD_DYNAMIC, .size = BYTES, .block_size = 2 * MiB, .packed = true
+  };
+  struct store *s;
+  vhdkit_disk *d;
+
+  unlink (path_of (name));
+  s = store_create_file (path_of (name), 0600);
+  assert_non_null (s);
+  format_image (s, &shape);
+  assert_ok (store_close (s));
+  d = open_disk (path_of (name), VHDKIT_ACCESS_ATTACH_RW);
+  write_content (d, 0, BYTES);
+  assert_ok (vhdkit_close (d));
+}
+
+/* Nothing of it in the page cache. */
+static void
+drop_cache (const char *path)
+{
+  int fd = open (path, O_RDONLY);
+
+  assert_int_equal (fsync (fd), 0);
+  assert_int_equal (posix_fadvise (fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+  assert_int_equal (close (fd), 0);
+}
+
+/* What is not in the page cache is read past it, and what is large written
+ * past it; wherever the blocks of the source lie. */
+static void
+cold_sources (void **state)
+{
+  const char *raw = make_raw ("from.raw", DENSE), *base, *top;
+  char byte;
+  int fd;
+
+  (void) state;
+  drop_cache (raw);
+  assert_copies ("to.vhd", VHDKIT_TYPE_DYNAMIC, raw_name (raw), 0);
+  drop_cache (raw);
+  /* Part of it is there. */
+  fd = open (raw, O_RDONLY);
+  assert_int_equal (posix_fadvise (fd, 0, 0, POSIX_FADV_RANDOM), 0);
+  assert_int_equal (pread (fd, &byte, 1, 4 * MiB), 1);
+  assert_int_equal (pread (fd, &byte, 1, 5 * MiB), 1);
+  assert_int_equal (close (fd), 0);
+  assert_copies ("to.vhd", VHDKIT_TYPE_FIXED, raw_name (raw), 0);
+
+  base = make_vhd ("base.vhd", VHDKIT_TYPE_DYNAMIC, NULL, 0, 5 * MiB);
+  top = make_vhd ("top.vhd", VHDKIT_TYPE_DIFFERENCING, base, 5 * MiB, BYTES);
+  drop_cache (base);
+  drop_cache (top);
+  assert_copies ("to.vhd", VHDKIT_TYPE_DYNAMIC, top, 0);
+  make_packed ("packed.vhd");
+  drop_cache (path_of ("packed.vhd"));
+  assert_copies ("to.vhd", VHDKIT_TYPE_DYNAMIC, path_of ("packed.vhd"), 0);
+}
+
 static void
 sources_that_are_none (void **state)
 {
@@ -778,6 +842,7 @@ main (void)
     cmocka_unit_test (cancel_at_every_percent),
     cmocka_unit_test (progress_ends_at_the_size),
     cmocka_unit_test (nothing_but_holes),
+    cmocka_unit_test (cold_sources),
     cmocka_unit_test (sources_that_are_none),
     cmocka_unit_test (runs_of_a_unit),
   };
