@@ -1,32 +1,11 @@
 /* vhdkit: a store that is an NBD export, for reading.
  * SPDX-License-Identifier: BSD-3-Clause
- *
- * Every connection has a thread that does nothing but move bytes: it polls the
- * socket and lets libnbd make progress.  Whoever wants something queues a
- * command on a connection, wakes its thread, and sleeps until the command has
- * been answered.  So any number of threads have commands under way at once,
- * and none of them is tied to a socket: store_nbd_cancel wakes them all.
- *
- * Locks, in the order they are taken:
- *   1. status_lock    what is known of the extents; waits for the server
- *   2. issue_lock     (of a connection) while a command is queued, and to end
- *                     the connection: after that libnbd is not called again
- *                     for it, so that it does not touch buffers of callers who
- *                     have been sent away
- *   3. libnbd's own lock of the handle
- *   4. lock           (of a connection) the list of commands; no I/O
  */
 #include <config.h>
 
 #include <errno.h>
-#include <inttypes.h>
-#include <poll.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-#include <sys/eventfd.h>
 
 #include "base/checked.h"
 #include "base/cleanup.h"
@@ -70,349 +49,19 @@ store_nbd_cancel (struct store *s)
 
 #else /* HAVE_LIBNBD */
 
-#include "store/libnbd-calls.h"
+#include "store/nbd.h"
 
-#define MAX_CONNECTIONS 4
-/* While waiting for a server that may never answer: how often to look whether
- * anyone still wants it to. */
-#define LOOK_MS 25
 /* Servers that do not say allow 32 MiB; more than this at once only costs. */
 #define MAX_REQUEST (4u << 20)
 /* The protocol's limit of the smallest block. */
 #define MAX_ALIGNMENT 65536
-/* One question about extents: how far, and how many answers are kept. */
+/* How far one question about extents goes. */
 #define STATUS_BYTES (UINT64_C (1) << 30)
-#define STATUS_ENTRIES 4096u
-/* How long to wait for a server to say goodbye. */
-#define GOODBYE_MS 500
-
-struct command {
-  struct command *next, **prev; /* among the pending ones; conn->lock */
-  struct connection *conn;
-  pthread_cond_t changed;
-  bool done;
-  int err;
-};
-
-struct connection {
-  struct nbd_handle *h;
-  pthread_t thread;
-  bool running;                 /* there is a thread */
-  int wake;                     /* eventfd */
-  _Atomic bool quit;
-  pthread_mutex_t issue_lock;
-  bool dead;                    /* issue_lock: nothing can be queued */
-  pthread_mutex_t lock;
-  struct command *pending;
-};
-
-struct extent {
-  uint64_t end;
-  bool zero;
-};
-
-struct nbd_store {
-  struct store base;            /* first: a store is cast to it */
-  uint64_t size;
-  uint32_t max_request, alignment;
-  _Atomic bool cancelled;
-  struct connection conn[MAX_CONNECTIONS];
-  unsigned nr_conns;
-  _Atomic unsigned next_conn;   /* commands go round */
-  /* Guards what follows: the latest answer about extents. */
-  pthread_mutex_t status_lock;
-  bool status;                  /* the server has base:allocation */
-  uint64_t status_start;
-  struct extent extent[STATUS_ENTRIES];
-  unsigned nr_extents;
-};
 
 static inline struct nbd_store *
 remote_of (struct store *s)
 {
   return (struct nbd_store *) s;
-}
-
-/* The last error of libnbd in this thread. */
-static int
-remote_failed (const char *name, const char *doing)
-{
-  int err = nbd_get_errno ();
-  const char *text = nbd_get_error ();
-
-  if (err <= 0)
-    err = EIO;
-  set_error (error_code_of_errno (err), err, "%s: %s: %s", name, doing,
-             text ? text : strerror (err));
-  return -1;
-}
-
-static int
-cancelled_error (const char *name)
-{
-  set_error (VHDKIT_ERR_CANCELLED, ECANCELED,
-             "%s: waiting for the server was cancelled", name);
-  return -1;
-}
-
-/*----------------------------------------------------------------------
- * Commands
- *--------------------------------------------------------------------*/
-
-static void
-finish_locked (struct command *cmd, int err)
-{
-  if (cmd->done)
-    return;
-  cmd->done = true;
-  cmd->err = err;
-  *cmd->prev = cmd->next;
-  if (cmd->next)
-    cmd->next->prev = cmd->prev;
-  pthread_cond_signal (&cmd->changed);
-}
-
-/* Called by libnbd when a command is answered. */
-static int
-on_answer (void *opaque, int *error)
-{
-  struct command *cmd = opaque;
-  LOCK_FOR_SCOPE (&cmd->conn->lock);
-
-  finish_locked (cmd, *error);
-  return 1;                     /* libnbd may forget the command */
-}
-
-static void
-enqueue (struct connection *c, struct command *cmd)
-{
-  LOCK_FOR_SCOPE (&c->lock);
-
-  *cmd = (struct command) { .conn = c, .next = c->pending,
-                            .prev = &c->pending };
-  pthread_cond_init (&cmd->changed, NULL);
-  if (c->pending)
-    c->pending->prev = &cmd->next;
-  c->pending = cmd;
-}
-
-static void
-wake (struct connection *c)
-{
-  uint64_t one = 1;
-
-  /* It can only fail by being full: then the thread will wake anyway. */
-  if (write (c->wake, &one, sizeof one) == -1)
-    return;
-}
-
-static int
-wait_for_answer (struct nbd_store *n, struct command *cmd, const char *doing)
-{
-  struct connection *c = cmd->conn;
-
-  mutex_lock (&c->lock);
-  while (!cmd->done)
-    pthread_cond_wait (&cmd->changed, &c->lock);
-  mutex_unlock (&c->lock);
-  pthread_cond_destroy (&cmd->changed);
-  if (cmd->err == 0)
-    return 0;
-  if (n->cancelled)
-    return cancelled_error (n->base.name);
-  set_error_errno (cmd->err, "%s: %s", n->base.name, doing);
-  return -1;
-}
-
-/* What queues a command: a function of libnbd with its arguments. */
-typedef int64_t (*issue_fn) (struct nbd_handle *h, void *args,
-                             nbd_completion_callback done);
-
-static int
-run_command (struct nbd_store *n, issue_fn issue, void *args,
-             const char *doing)
-{
-  struct connection *c = &n->conn[n->next_conn++ % n->nr_conns];
-  struct command cmd;
-  int r = 0;
-
-  mutex_lock (&c->issue_lock);
-  enqueue (c, &cmd);
-  if (c->dead) {
-    mutex_lock (&c->lock);
-    finish_locked (&cmd, ENOTCONN);
-    mutex_unlock (&c->lock);
-  }
-  else if (issue (c->h, args, (nbd_completion_callback) {
-                    .callback = on_answer, .user_data = &cmd }) == -1) {
-    r = remote_failed (n->base.name, doing);
-    mutex_lock (&c->lock);
-    finish_locked (&cmd, EIO);
-    mutex_unlock (&c->lock);
-  }
-  else
-    wake (c);
-  mutex_unlock (&c->issue_lock);
-  if (r == -1) {
-    pthread_cond_destroy (&cmd.changed);
-    return -1;
-  }
-  return wait_for_answer (n, &cmd, doing);
-}
-
-/*----------------------------------------------------------------------
- * The thread of a connection
- *--------------------------------------------------------------------*/
-
-/* Wait until the socket or somebody wants something.  -1: it is over. */
-static int
-move_bytes (struct connection *c)
-{
-  unsigned dir = nbd_aio_get_direction (c->h);
-  struct pollfd fds[2] = {
-    { .fd = nbd_aio_get_fd (c->h) }, { .fd = c->wake, .events = POLLIN }
-  };
-  uint64_t count;
-
-  if (nbd_aio_is_dead (c->h) || nbd_aio_is_closed (c->h) || fds[0].fd == -1)
-    return -1;
-  if (dir & LIBNBD_AIO_DIRECTION_READ)
-    fds[0].events |= POLLIN;
-  if (dir & LIBNBD_AIO_DIRECTION_WRITE)
-    fds[0].events |= POLLOUT;
-  if (poll (fds, 2, -1) == -1)
-    return errno == EINTR ? 0 : -1;
-  if ((fds[1].revents & POLLIN)
-      && read (c->wake, &count, sizeof count) == -1 && errno != EAGAIN)
-    return -1;
-  if (c->quit)
-    return -1;
-
-  /* Queueing a command may have changed what is possible. */
-  dir = nbd_aio_get_direction (c->h);
-  if ((dir & LIBNBD_AIO_DIRECTION_READ)
-      && (fds[0].revents & (POLLIN | POLLHUP)))
-    return nbd_aio_notify_read (c->h);
-  if ((dir & LIBNBD_AIO_DIRECTION_WRITE) && (fds[0].revents & POLLOUT))
-    return nbd_aio_notify_write (c->h);
-  return fds[0].revents & (POLLERR | POLLHUP | POLLNVAL) ? -1 : 0;
-}
-
-static void *
-connection_thread (void *opaque)
-{
-  struct connection *c = opaque;
-
-  while (move_bytes (c) == 0)
-    ;
-  mutex_lock (&c->issue_lock);
-  c->dead = true;
-  mutex_unlock (&c->issue_lock);
-  mutex_lock (&c->lock);
-  while (c->pending)
-    finish_locked (c->pending, ENOTCONN);
-  mutex_unlock (&c->lock);
-  return NULL;
-}
-
-/*----------------------------------------------------------------------
- * Connecting and closing
- *--------------------------------------------------------------------*/
-
-static int
-connect_handle (struct nbd_store *n, struct nbd_handle *h,
-                int (*cancelled) (void *opaque), void *opaque)
-{
-  const char *name = n->base.name;
-
-  /* For the files that nbds URIs name: whoever gave the URI may read them. */
-  if (nbd_set_uri_allow_local_file (h, true) == -1
-      || nbd_add_meta_context (h, LIBNBD_CONTEXT_BASE_ALLOCATION) == -1
-      || nbd_aio_connect_uri (h, name) == -1)
-    return remote_failed (name, "connecting");
-  while (nbd_aio_is_connecting (h)) {
-    if (nbd_poll (h, LOOK_MS) == -1)
-      return remote_failed (name, "connecting");
-    if (n->cancelled || (cancelled && cancelled (opaque)))
-      return cancelled_error (name);
-  }
-  if (!nbd_aio_is_ready (h))
-    return remote_failed (name, "connecting");
-  return 0;
-}
-
-static int
-start_connection (struct nbd_store *n, int (*cancelled) (void *opaque),
-                  void *opaque)
-{
-  struct connection *c = &n->conn[n->nr_conns];
-  int err;
-
-  pthread_mutex_init (&c->issue_lock, NULL);
-  pthread_mutex_init (&c->lock, NULL);
-  n->nr_conns++;
-  c->wake = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (c->wake == -1) {
-    set_error_errno (errno, "%s: eventfd", n->base.name);
-    return -1;
-  }
-  c->h = nbd_create ();
-  if (c->h == NULL)
-    return remote_failed (n->base.name, "nbd_create");
-  if (connect_handle (n, c->h, cancelled, opaque) == -1)
-    return -1;
-  err = pthread_create (&c->thread, NULL, connection_thread, c);
-  if (err != 0) {
-    set_error_errno (err, "%s: starting a thread", n->base.name);
-    return -1;
-  }
-  c->running = true;
-  return 0;
-}
-
-/* Wait a moment, politely; the thread has ended. */
-static void
-say_goodbye (struct nbd_handle *h)
-{
-  int ms;
-
-  if (!nbd_aio_is_ready (h) || nbd_aio_disconnect (h, 0) == -1)
-    return;
-  for (ms = 0; ms < GOODBYE_MS; ms += LOOK_MS)
-    if (nbd_aio_is_closed (h) || nbd_aio_is_dead (h)
-        || nbd_poll (h, LOOK_MS) == -1)
-      return;
-}
-
-static void
-end_connection (struct nbd_store *n, struct connection *c)
-{
-  if (c->running) {
-    c->quit = true;
-    wake (c);
-    pthread_join (c->thread, NULL);
-    if (!n->cancelled)
-      say_goodbye (c->h);
-  }
-  nbd_close (c->h);
-  if (c->wake != -1)
-    close (c->wake);
-  pthread_mutex_destroy (&c->lock);
-  pthread_mutex_destroy (&c->issue_lock);
-}
-
-static int
-remote_store_close (struct store *s)
-{
-  struct nbd_store *n = remote_of (s);
-  unsigned i;
-
-  for (i = 0; i < n->nr_conns; i++)
-    end_connection (n, &n->conn[i]);
-  pthread_mutex_destroy (&n->status_lock);
-  free (s->name);
-  free (n);
-  return 0;
 }
 
 /*----------------------------------------------------------------------
@@ -439,8 +88,8 @@ read_piece (struct nbd_store *n, void *buf, size_t count, uint64_t offset)
   struct read_args a = { buf, count, offset };
 
   if (n->cancelled)
-    return cancelled_error (n->base.name);
-  return run_command (n, issue_read, &a, "reading");
+    return remote_cancelled (n->base.name);
+  return remote_command (n, issue_read, &a, "reading");
 }
 
 /* A few servers want to be asked for whole blocks only. */
@@ -600,7 +249,7 @@ remote_next_extent (struct store *s, uint64_t offset, uint64_t end,
     };
 
     n->nr_extents = 0;
-    if (run_command (n, issue_status, &a, "asking for extents") == -1) {
+    if (remote_command (n, issue_status, &a, "asking for extents") == -1) {
       if (n->cancelled)
         return -1;
       /* It offered to tell and cannot: everything is data then.  If the
@@ -692,6 +341,20 @@ remote_usage (struct store *s, uint64_t *ret_allocated, int64_t *ret_mtime)
   return 0;
 }
 
+static int
+remote_store_close (struct store *s)
+{
+  struct nbd_store *n = remote_of (s);
+  unsigned i;
+
+  for (i = 0; i < n->nr_conns; i++)
+    connection_end (n, &n->conn[i]);
+  pthread_mutex_destroy (&n->status_lock);
+  free (s->name);
+  free (n);
+  return 0;
+}
+
 static const struct store_ops remote_ops = {
   .preadv = remote_preadv,
   .pwritev = remote_pwritev,
@@ -742,11 +405,11 @@ more_connections (struct nbd_store *n, int (*cancelled) (void *opaque),
   if (nbd_can_multi_conn (n->conn[0].h) != 1)
     return 0;
   while (n->nr_conns < MAX_CONNECTIONS) {
-    if (start_connection (n, cancelled, opaque) == 0)
+    if (connection_start (n, cancelled, opaque) == 0)
       continue;
     if (vhdkit_get_error_code () == VHDKIT_ERR_CANCELLED)
       return -1;
-    end_connection (n, &n->conn[--n->nr_conns]);
+    connection_end (n, &n->conn[--n->nr_conns]);
     break;
   }
   return 0;
@@ -772,7 +435,7 @@ store_open_nbd (const char *uri, int (*cancelled) (void *opaque),
   if (store_init (&n->base, &remote_ops, uri) == -1)
     goto error;
   n->base.writable = n->base.can_grow = false;
-  if (start_connection (n, cancelled, opaque) == -1 || examine (n) == -1)
+  if (connection_start (n, cancelled, opaque) == -1 || examine (n) == -1)
     goto error;
   if (more_connections (n, cancelled, opaque) == -1)
     goto error;
@@ -794,10 +457,8 @@ store_nbd_cancel (struct store *s)
   if (s->ops != &remote_ops)
     return;
   n->cancelled = true;
-  for (i = 0; i < n->nr_conns; i++) {
-    n->conn[i].quit = true;
-    wake (&n->conn[i]);
-  }
+  for (i = 0; i < n->nr_conns; i++)
+    connection_quit (&n->conn[i]);
 }
 
 #endif /* HAVE_LIBNBD */
