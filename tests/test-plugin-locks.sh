@@ -14,7 +14,7 @@ vhdkit create a.vhd 8M
 vhdkit create base.vhd 8M
 child_image child.vhd base.vhd
 child_image sister.vhd base.vhd
-hold='h.pwrite(b"x", 0); print(); import sys; sys.stdin.readline()'
+hold='h.pwrite(b"x", 0); print(flush=True); import sys; sys.stdin.readline()'
 
 # hold_open NAME: a client that has written and stays.
 hold_open ()
