@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "image/internal.h"
@@ -76,8 +77,26 @@ fits (const struct image *i, uint32_t block, uint32_t entry)
   return range_within (start, need, i->data_end);
 }
 
-/* Turn the table just read into numbers, and check each entry.  Most of a
- * large table is unused, and that looks the same either way round. */
+/* The first entry from block on that is in use, as the table was read; eight
+ * at a time, because most of a large table is not.  No one else looks yet. */
+static uint32_t
+next_used (const struct image *i, uint32_t block)
+{
+  const uint32_t *entry = (const uint32_t *) i->bat;
+  uint64_t x[4];
+
+  for (; i->blocks - block >= 8; block += 8) {
+    memcpy (x, entry + block, sizeof x);
+    if ((x[0] & x[1] & x[2] & x[3]) != ~UINT64_C (0))
+      break;
+  }
+  while (block < i->blocks && entry[block] == VHD_BAT_UNUSED)
+    block++;
+  return block;
+}
+
+/* Turn the table just read into numbers, and check each entry.  An unused one
+ * looks the same either way round. */
 static int
 decode_entries (struct image *i, struct report *r)
 {
@@ -89,16 +108,15 @@ decode_entries (struct image *i, struct report *r)
   snprintf (inside, sizeof inside, "a whole block before byte %" PRIu64
             ", where the data area ends", i->data_end);
 
-  for (block = 0; block < i->blocks; block++) {
+  for (block = next_used (i, 0); block < i->blocks;
+       block = next_used (i, block + 1)) {
     uint32_t entry = atomic_load_explicit (&i->bat[block],
                                            memory_order_relaxed);
     const char *expected = NULL;
 
-    if (entry == VHD_BAT_UNUSED)
-      continue;
     entry = be32toh (entry);
     atomic_store_explicit (&i->bat[block], entry, memory_order_relaxed);
-    i->blocks_at_open++;
+    atomic_fetch_add_explicit (&i->blocks_used, 1, memory_order_relaxed);
     if (image_over_metadata (i, (uint64_t) entry * SECTOR_SIZE))
       expected = behind;
     else if (!fits (i, block, entry))
@@ -130,7 +148,7 @@ radix_pass (const uint32_t *from, uint32_t *to, size_t n, unsigned shift)
 int
 bat_sorted (struct image *i, uint32_t **ret_entries, size_t *ret_n)
 {
-  size_t n = 0, max = (size_t) image_blocks_allocated (i) + 1;
+  size_t n = 0, max = (size_t) image_blocks_allocated (i) + 1, used;
   uint32_t *a = malloc (max * sizeof *a), *b = malloc (max * sizeof *b);
   uint32_t block;
 
@@ -140,9 +158,10 @@ bat_sorted (struct image *i, uint32_t **ret_entries, size_t *ret_n)
     set_error_errno (ENOMEM, "%s: block table", i->store->name);
     return -1;
   }
-  for (block = 0; block < i->blocks && n < max; block++) {
+  for (block = 0, used = max - 1; used > 0 && block < i->blocks; block++) {
     uint32_t entry = block_entry (i, block);
 
+    used -= entry != VHD_BAT_UNUSED;
     if (entry != VHD_BAT_UNUSED && entry != BAT_BAD)
       a[n++] = entry;
   }
@@ -239,7 +258,7 @@ bat_load (struct image *i, struct report *r)
   }
   if (decode_entries (i, r) == -1)
     return -1;
-  if (i->blocks_at_open > 1 && check_overlaps (i, r) == -1)
+  if (image_blocks_allocated (i) > 1 && check_overlaps (i, r) == -1)
     return -1;
   return report_unnamed (i, r);
 }

@@ -126,6 +126,10 @@ commit_publish (struct image *i, uint32_t block, uint32_t entry)
     return -1;
   if (BROKEN (3) && entry == VHD_BAT_UNUSED)
     space_release (i, &c->freed[--c->nr_freed], 1);
+  if (entry == VHD_BAT_UNUSED)
+    atomic_fetch_sub (&i->blocks_used, 1);
+  else
+    atomic_fetch_add (&i->blocks_used, 1);
   atomic_store_explicit (&i->bat[block], entry, memory_order_release);
   c->dirty_table[sector / 64] |= UINT64_C (1) << sector % 64;
   c->table_dirty = true;

@@ -361,11 +361,7 @@ image_table_entry (const struct image *i, uint32_t block)
 uint32_t
 image_blocks_allocated (const struct image *i)
 {
-  uint32_t n = 0, block;
-
-  for (block = 0; block < i->blocks; block++)
-    n += image_table_entry (i, block) != VHD_BAT_UNUSED;
-  return n;
+  return atomic_load (&((struct image *) i)->blocks_used);
 }
 
 bool

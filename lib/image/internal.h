@@ -125,7 +125,8 @@ struct image {
   uint32_t blocks;              /* entries that the disk needs */
   _Atomic uint32_t *bat;
   _Atomic uint64_t *full;       /* one bit a block: the bitmap is all ones */
-  uint32_t blocks_at_open, bad_blocks;
+  _Atomic uint32_t blocks_used; /* entries that are not UNUSED */
+  uint32_t bad_blocks;
   bool batmap_present;          /* of a tap image, header valid */
   uint64_t batmap_header, batmap_offset, batmap_bytes;
   _Atomic bool batmap_cleared;
