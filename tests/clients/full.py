@@ -2,9 +2,10 @@
 
   full.py URI BALLAST MODEL [ORIGINAL]
 
-Writes all over the disk until the server says ENOSPC, several times; then
-removes BALLAST, does what failed again, and compares.  What the disk must hold
-is left in MODEL.  ORIGINAL is what it held at first (else zeroes).
+Writes all over the disk until the server says ENOSPC, several times, and
+flushes; then trims a part of the disk, which must make room; then removes
+BALLAST, does what failed again, and compares.  What the disk must hold is left
+in MODEL.  ORIGINAL is what it held at first (else zeroes).
 """
 # SPDX-License-Identifier: BSD-3-Clause
 import os
@@ -68,6 +69,14 @@ try:
 except nbd.Error as e:
     # Metadata needs no new space, so this should not happen.
     raise SystemExit('flush on a full file system: %s' % e)
+
+for at in range(0, size // 4, 1 << 20):
+    h.trim(1 << 20, at)
+    model[at:at + (1 << 20)] = bytes(1 << 20)
+h.flush()
+if not write(*failed.pop()):
+    raise SystemExit('no space although much of the disk was trimmed')
+h.flush()
 
 os.unlink(ballast)
 for offset, data in failed:
