@@ -245,6 +245,7 @@ new_disk (const char *path, uint32_t flags)
 
   if (d == NULL)
     goto error;
+  pthread_mutex_init (&d->known_lock, NULL);
   d->inspect = flags & VHDKIT_OPEN_INSPECT;
   d->locks = !(flags & VHDKIT_OPEN_NO_LOCK);
   d->layer = calloc (1, sizeof d->layer[0]);
@@ -322,6 +323,7 @@ disk_upgrade (struct vhdkit_disk *d)
     error_restore (&e);
     return -1;
   }
+  disk_extents_forget (d);
   return 0;
 }
 
@@ -353,6 +355,7 @@ disk_close (struct vhdkit_disk *d)
     if (close_layer (&d->layer[k]) == -1 && e.code == VHDKIT_OK)
       error_save (&e);
   below_free (d->below);
+  pthread_mutex_destroy (&d->known_lock);
   free (d->layer);
   free (d);
   if (e.code == VHDKIT_OK)
@@ -394,6 +397,7 @@ disk_zero (struct vhdkit_disk *d, uint64_t count, uint64_t offset,
   uint32_t f = (flags & VHDKIT_MAY_TRIM ? IMAGE_ZERO_TRIM : 0)
                | (flags & VHDKIT_FAST_ZERO ? IMAGE_ZERO_FAST : 0);
 
+  disk_extents_forget (d);
   return flush_if_fua (d, image_zero (d->layer[0].image, count, offset, f),
                        flags);
 }
@@ -402,6 +406,7 @@ int
 disk_trim (struct vhdkit_disk *d, uint64_t count, uint64_t offset,
            uint32_t flags)
 {
+  disk_extents_forget (d);
   return flush_if_fua (d, image_zero (d->layer[0].image, count, offset,
                                       IMAGE_ZERO_TRIM | IMAGE_ZERO_WHOLE),
                        flags);

@@ -9,6 +9,8 @@
 #ifndef VHDKIT_DISK_H
 #define VHDKIT_DISK_H
 
+#include <pthread.h>
+
 #include "vhdkit.h"
 #include "image/image.h"
 
@@ -19,6 +21,8 @@ struct layer {
   struct image *image;          /* NULL for a raw parent */
   struct store *store;          /* borrowed from the image, or owned (raw) */
   uint64_t size;                /* bytes served of this layer */
+  uint64_t known_from, known_until;     /* disk.known_lock; extents.c */
+  bool known_hole;
   char *path;                   /* as opened; owned */
   struct store_id id;
   struct vhdkit_candidate *candidates;  /* where its parent was looked for */
@@ -35,6 +39,8 @@ struct vhdkit_disk {
   bool inspect;                 /* for information only */
   bool locks;
   struct below_cache *below;    /* NULL without parents */
+  pthread_mutex_t known_lock;   /* guards the known_ fields of layers;
+                                   innermost, no I/O */
   char *path;                   /* layer[0].path, for messages */
 };
 
@@ -67,6 +73,7 @@ extern int disk_extents (struct vhdkit_disk *d, uint64_t count,
                          int (*fn) (void *opaque,
                                     const struct vhdkit_extent *extent),
                          void *opaque);
+extern void disk_extents_forget (struct vhdkit_disk *d);
 extern const struct vhdkit_layer_info *disk_layer_info (struct vhdkit_disk *d,
                                                         size_t layer);
 

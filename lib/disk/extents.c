@@ -7,27 +7,22 @@
  * and so is what a zero or a trim has punched out.
  *
  * Blocks lie behind each other in the file, so one question to the host often
- * answers for many of them: the stretch of data last found is remembered for
- * each layer.  It may be out of date, which does no harm: data is what a hole
- * may always be called.  Holes are asked for afresh every time.
+ * answers for many of them: the answer is remembered for each layer, because
+ * looking for the end of a stretch can take long (tmpfs looks at every page).
+ * In an image that is being written only data is remembered: it may be out of
+ * date, which does no harm, because data is what a hole may always be called.
  */
 #include <config.h>
 
 #include "base/checked.h"
+#include "base/cleanup.h"
 #include "disk/disk.h"
 
 /* How far beyond what was asked for the host is asked to look. */
 #define LOOK_AHEAD (UINT64_C (1) << 40)
 
-/* A stretch of data in the file of a layer. */
-struct known {
-  int layer;
-  uint64_t from, until;
-};
-
 struct walk {
   struct vhdkit_disk *disk;
-  struct known known[2];        /* of the image; of the parent asked last */
   uint64_t offset, end;         /* bytes asked for */
   struct vhdkit_extent pending; /* length 0: none */
   int (*fn) (void *opaque, const struct vhdkit_extent *extent);
@@ -88,28 +83,57 @@ add_zero (struct walk *w, uint64_t sector, uint64_t count)
   return add (w, e);
 }
 
+static bool
+known_run (struct walk *w, const struct layer *l, uint64_t offset,
+           uint64_t *ret_until, bool *ret_hole)
+{
+  LOCK_FOR_SCOPE (&w->disk->known_lock);
+
+  *ret_until = l->known_until;
+  *ret_hole = l->known_hole;
+  return offset >= l->known_from && offset < l->known_until;
+}
+
+/* Whether the image is writable is looked at under the lock: becoming writable
+ * comes before the call that forgets, so no hole is remembered behind that. */
+static void
+remember (struct vhdkit_disk *d, struct layer *l, uint64_t from,
+          uint64_t until, bool hole)
+{
+  LOCK_FOR_SCOPE (&d->known_lock);
+
+  if (hole && l->image && image_writable (l->image))
+    return;
+  l->known_from = from;
+  l->known_until = until;
+  l->known_hole = hole;
+}
+
 /* The run of data or hole of the layer's file that offset lies in, as far as
  * end. */
 static int
-host_run (struct walk *w, int layer, uint64_t offset, uint64_t end,
+host_run (struct walk *w, struct layer *l, uint64_t offset, uint64_t end,
           uint64_t *ret_end, bool *ret_hole)
 {
-  struct layer *l = &w->disk->layer[layer];
   uint64_t next;
 
-  if (offset >= w->known[layer != 0].from && offset < w->known[layer != 0].until
-      && w->known[layer != 0].layer == layer) {
-    *ret_end = MIN_OF (end, w->known[layer != 0].until);
-    *ret_hole = false;
-    return 0;
+  if (!known_run (w, l, offset, &next, ret_hole)) {
+    if (store_next_extent (l->store, offset, offset + LOOK_AHEAD, &next,
+                           ret_hole) == -1)
+      return -1;
+    remember (w->disk, l, offset, next, *ret_hole);
   }
-  if (store_next_extent (l->store, offset, offset + LOOK_AHEAD, &next,
-                         ret_hole) == -1)
-    return -1;
-  if (!*ret_hole)
-    w->known[layer != 0] = (struct known) { layer, offset, next };
   *ret_end = MIN_OF (end, next);
   return 0;
+}
+
+/* The image has become writable, or something is a hole now that was data. */
+void
+disk_extents_forget (struct vhdkit_disk *d)
+{
+  LOCK_FOR_SCOPE (&d->known_lock);
+
+  d->layer[0].known_from = d->layer[0].known_until = 0;
 }
 
 /* What a layer holds, from file_offset on. */
@@ -133,7 +157,8 @@ add_held (struct walk *w, int layer, uint64_t sector, uint64_t count,
     uint64_t next;
     bool hole;
 
-    if (host_run (w, layer, at + shift, end + shift, &next, &hole) == -1)
+    if (host_run (w, &w->disk->layer[layer], at + shift, end + shift, &next,
+                  &hole) == -1)
       return -1;
     struct vhdkit_extent e = {
       at, next - shift - at,
