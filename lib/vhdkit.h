@@ -652,6 +652,11 @@ struct vhdkit_security {
 #define VHDKIT_HOST_STRICT           0x80u /* names and limits as on Windows:
                                               vhdkit_create_fixed_mb and its
                                               sisters only */
+#define VHDKIT_HOST_NO_SYNC          0x100u /* vhdkit_create only: do not wait
+                                              for the disk, as other converters
+                                              do not: faster, and the image may
+                                              be damaged if the system (not the
+                                              process) dies soon after */
 
 /* CREATE_VIRTUAL_DISK_PARAMETERS and the other arguments of CreateVirtualDisk.
  * Zero every field that is not used; struct_size must be

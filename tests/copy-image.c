@@ -1,11 +1,12 @@
 /* vhdkit tests: make an image from a source, as a task.
  * SPDX-License-Identifier: BSD-3-Clause
  *
- *     copy-image [-c MS] [-f] [-s] dynamic|fixed SOURCE FILE
+ *     copy-image [-c MS] [-f] [-n] [-s] dynamic|fixed SOURCE FILE
  *
  *     -c MS  cancel after so many milliseconds, and print how many it took
  *            until the task was complete
  *     -f     a block device in use, too
+ *     -n     do not wait for the disk
  *     -s     fixed: do not reserve the space
  *
  * Exit status: 0 it is there, 1 an error, 2 usage, 3 cancelled.
@@ -60,10 +61,11 @@ main (int argc, char **argv)
   vhdkit_disk *disk;
   int opt, cancel_ms = -1, r = 0;
 
-  while ((opt = getopt (argc, argv, "c:fs")) != -1)
+  while ((opt = getopt (argc, argv, "c:fns")) != -1)
     switch (opt) {
     case 'c': cancel_ms = atoi (optarg); break;
     case 'f': p.host_flags |= VHDKIT_HOST_FORCE_SOURCE; break;
+    case 'n': p.host_flags |= VHDKIT_HOST_NO_SYNC; break;
     case 's': p.host_flags |= VHDKIT_HOST_SPARSE; break;
     default: return 2;
     }

@@ -94,6 +94,7 @@ copy_data (struct creation *c)
   struct copy_target t = {
     .data_offset = fixed ? 0 : c->table_end,
     .block_size = fixed ? 0 : c->block_size,
+    .cached = c->file.no_sync,
     .table = c->table,
     .table_entries = fixed ? 0 : c->header.table_entries,
   };

@@ -208,7 +208,7 @@ check_host_flags (const struct vhdkit_create_parameters *p)
   const uint32_t known = VHDKIT_HOST_ALLOW_COMPRESSED
     | VHDKIT_HOST_ALLOW_ENCRYPTED | VHDKIT_HOST_FORCE_SOURCE
     | VHDKIT_HOST_CREATE_FOLDER | VHDKIT_HOST_CREATE_FOLDERS
-    | VHDKIT_HOST_SPARSE | VHDKIT_HOST_PREALLOCATE;
+    | VHDKIT_HOST_SPARSE | VHDKIT_HOST_PREALLOCATE | VHDKIT_HOST_NO_SYNC;
 
   if ((p->host_flags & ~known) == 0)
     return 0;

@@ -121,6 +121,7 @@ creation_new (const struct create_request *r, struct copy_source *source,
 static int
 make_file (struct creation *c)
 {
+  c->file.no_sync = c->host_flags & VHDKIT_HOST_NO_SYNC;
   if (new_file_make (&c->file, security_first_mode (&c->security)) == -1)
     return -1;
   /* Folders hand these properties down to their files, but not all of them
@@ -130,7 +131,7 @@ make_file (struct creation *c)
     return -1;
   if (security_apply (&c->security, c->file.fd, c->path) == -1 /* (3) */
       || create_write_contents (c) == -1
-      || folders_sync (&c->folders) == -1
+      || (!c->file.no_sync && folders_sync (&c->folders) == -1)
       || new_file_commit (&c->file) == -1)
     return -1;
   c->done = true;

@@ -169,7 +169,7 @@ new_file_set_size (struct new_file *f, uint64_t size)
 int
 new_file_sync (struct new_file *f)
 {
-  if (fsync (f->fd) == 0)
+  if (f->no_sync || fsync (f->fd) == 0)
     return 0;
   set_error_errno (errno, "%s: cannot write to the disk", f->path);
   return -1;
@@ -221,7 +221,8 @@ new_file_commit (struct new_file *f)
     goto error;
   /* Some file systems cannot sync a folder and say EINVAL: then the name is
    * as safe as it gets. */
-  if (fsync (f->dirfd) == -1 && errno != EINVAL && errno != ENOTSUP) {
+  if (!f->no_sync && fsync (f->dirfd) == -1 && errno != EINVAL
+      && errno != ENOTSUP) {
     set_error_errno (errno, "%s: cannot write the folder to the disk",
                      f->path);
     goto error;

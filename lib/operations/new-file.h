@@ -21,6 +21,7 @@ struct new_file {
   int dirfd;                    /* the folder */
   int fd;                       /* the file */
   bool named;                   /* it has its name, and is ours to unlink */
+  bool no_sync;                 /* set by the caller: it need not be durable */
   dev_t device;                 /* of the file, to know it again */
   ino_t inode;
 };
@@ -44,7 +45,8 @@ extern int new_file_sync (struct new_file *f);
 extern int new_file_reserve (struct new_file *f, uint64_t offset,
                              uint64_t length);
 
-/* Make everything durable, the name too.  On failure nothing is left. */
+/* Give it its name and make everything durable.  On failure nothing is left.
+ */
 extern int new_file_commit (struct new_file *f);
 
 /* Let go of it and leave nothing.  Keeps the last error. */

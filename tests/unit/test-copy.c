@@ -172,6 +172,8 @@ static const struct vhdkit_storage_type vhd_type = {
   .device_id = VHDKIT_DEVICE_VHD
 };
 
+static uint32_t host_flags;
+
 /* vhdkit_create with a source; fixed or dynamic. */
 static int
 create (const char *name, enum vhdkit_disk_type type, const char *source,
@@ -181,7 +183,7 @@ create (const char *name, enum vhdkit_disk_type type, const char *source,
     .struct_size = sizeof p, .version = 2, .storage_type = &vhd_type,
     .flags = type == VHDKIT_TYPE_FIXED ?
       VHDKIT_CREATE_FLAG_FULL_PHYSICAL_ALLOCATION : 0,
-    .maximum_size = size, .source_path = source
+    .maximum_size = size, .source_path = source, .host_flags = host_flags
   };
 
   unlink (temp_path (name));
@@ -768,6 +770,19 @@ cold_sources (void **state)
   assert_copies ("to.vhd", VHDKIT_TYPE_DYNAMIC, path_of ("packed.vhd"), 0);
 }
 
+/* Through the page cache, without waiting for the disk. */
+static void
+not_synced (void **state)
+{
+  const char *raw = make_raw ("from.raw", SPARSE);
+
+  (void) state;
+  host_flags = VHDKIT_HOST_NO_SYNC;
+  assert_copies ("dynamic.vhd", VHDKIT_TYPE_DYNAMIC, raw_name (raw), 0);
+  assert_copies ("fixed.vhd", VHDKIT_TYPE_FIXED, path_of ("dynamic.vhd"), 0);
+  host_flags = 0;
+}
+
 static void
 sources_that_are_none (void **state)
 {
@@ -843,6 +858,7 @@ main (void)
     cmocka_unit_test (progress_ends_at_the_size),
     cmocka_unit_test (nothing_but_holes),
     cmocka_unit_test (cold_sources),
+    cmocka_unit_test (not_synced),
     cmocka_unit_test (sources_that_are_none),
     cmocka_unit_test (runs_of_a_unit),
   };
