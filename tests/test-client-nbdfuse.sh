@@ -8,6 +8,7 @@ set -e
 requires_plugin
 requires_root
 requires nbdfuse --version
+requires fusermount3 --version
 requires mkfs.ext4 -V
 requires_file /dev/fuse
 requires losetup --find
