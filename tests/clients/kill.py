@@ -49,17 +49,21 @@ class Disk:
             self.base[:len(data)] = data[:size]
         self.pending = {}           # sector -> [(serial, bytes)]
         self.answered = {}          # sector -> serial, since the last flush
-        self.lock = threading.Lock()
+        self.lock = threading.Lock()        # guards all of it
         self.serial = 0
 
-    def now(self, s):
+    def now_locked(self, s):
         p = self.pending.get(s)
         return p[-1][1] if p else \
             bytes(self.base[s * SECTOR:(s + 1) * SECTOR])
 
     def read(self, offset, length):
+        with self.lock:
+            return self.read_locked(offset, length)
+
+    def read_locked(self, offset, length):
         first, last = offset // SECTOR, (offset + length - 1) // SECTOR
-        data = b''.join(self.now(s) for s in range(first, last + 1))
+        data = b''.join(self.now_locked(s) for s in range(first, last + 1))
         skip = offset - first * SECTOR
         return data[skip:skip + length]
 
@@ -67,20 +71,17 @@ class Disk:
         """A change is about to be sent; returns what to say when it was
         answered."""
         first, end = offset // SECTOR, -(-(offset + len(data)) // SECTOR)
-        whole = self.read(first * SECTOR, offset - first * SECTOR) \
-            if offset % SECTOR else b''
-        whole += data
-        rest = end * SECTOR - (offset + len(data))
-        if rest:
-            whole += self.read(offset + len(data), rest)
         with self.lock:
+            before = self.read_locked(first * SECTOR, offset % SECTOR)
+            at = offset + len(data)
+            behind = self.read_locked(at, end * SECTOR - at)
+            whole = before + data + behind
             self.serial += 1
-            serial = self.serial
-        for s in range(first, end):
-            at = (s - first) * SECTOR
-            self.pending.setdefault(s, []).append(
-                (serial, whole[at:at + SECTOR]))
-        return range(first, end), serial
+            for s in range(first, end):
+                at = (s - first) * SECTOR
+                self.pending.setdefault(s, []).append(
+                    (self.serial, whole[at:at + SECTOR]))
+            return range(first, end), self.serial
 
     def answer(self, change):
         sectors, serial = change
