@@ -135,8 +135,10 @@ class Converter:
                 "-o", "subformat=fixed,force_size=on", image, out]
 
 
-def one_round(converter, directory, raw, uri, results):
-    for how in CONVERTERS:
+def one_round(n, converter, directory, raw, uri, results):
+    # Who comes after whom must not matter.
+    first = n % len(CONVERTERS)
+    for how in CONVERTERS[first:] + CONVERTERS[:first]:
         dynamic = os.path.join(directory, how + ".vhd")
         fixed = os.path.join(directory, how + ".fixed")
         for row, source in ("from NBD", uri), ("to dynamic", raw):
@@ -196,7 +198,7 @@ def main():
         make_raw(raw, o.size * MIB, o.run * 1024)
         server = Server(directory, raw)
         for n in range(o.rounds):
-            one_round(Converter(o), directory, raw, server.uri, results)
+            one_round(n, Converter(o), directory, raw, server.uri, results)
             if sys.stderr.isatty():
                 print("round %d of %d" % (n + 1, o.rounds), file=sys.stderr)
     finally:
