@@ -58,18 +58,32 @@ read_trailing (struct image *i, struct place *p)
 }
 
 static bool
-same_table_and_size (struct image *i, const struct place *p)
+is_sparse_type (uint32_t type)
+{
+  return type == VHD_DYNAMIC || type == VHD_DIFFERENCING;
+}
+
+/* Does the footer lead to a header whose table covers the disk? */
+static int
+same_table_and_size (struct image *i, const struct place *p, bool *ret_same)
 {
   struct vhd_header_disk d;
   uint64_t covered;
 
-  if (!vhd_footer_header_placed (&p->footer, p->offset, i->file_size)
-      || store_pread (i->store, &d, sizeof d, p->footer.data_offset) == -1
-      || memcmp (d.cookie, VHD_HEADER_COOKIE, 8) != 0)
-    return false;
-  return checked_mul (get_be32 (d.table_entries), get_be32 (d.block_size),
-                      &covered)
-         && covered >= p->footer.current_size;
+  *ret_same = false;
+  if (p->state != VHD_FOOTER_VALID || !is_sparse_type (p->footer.type)
+      || !vhd_footer_header_placed (&p->footer, p->offset, i->file_size))
+    return 0;
+  if (store_pread (i->store, &d, sizeof d, p->footer.data_offset) == -1) {
+    error_prefix ("dynamic header");
+    error_recode (VHDKIT_ERR_METADATA_READ_FAILURE, EIO);
+    return -1;
+  }
+  *ret_same = memcmp (d.cookie, VHD_HEADER_COOKIE, 8) == 0
+              && checked_mul (get_be32 (d.table_entries),
+                              get_be32 (d.block_size), &covered)
+              && covered >= p->footer.current_size;
+  return 0;
 }
 
 /* Why there is no footer that counts. */
@@ -151,18 +165,12 @@ report_differ (const struct place *copy, struct report *r)
                  : "a damaged footer");
 }
 
-static bool
-is_sparse_type (uint32_t type)
-{
-  return type == VHD_DYNAMIC || type == VHD_DIFFERENCING;
-}
-
 int
 choose_footer (struct image *i, struct report *r)
 {
   struct place end = { .state = VHD_FOOTER_ABSENT };
   struct place copy = { .state = VHD_FOOTER_ABSENT };
-  bool copy_good;
+  bool copy_good, end_good;
 
   if (i->file_size < 511) {
     set_error (VHDKIT_ERR_NOT_VIRTUAL_DISK, EIO,
@@ -180,12 +188,11 @@ choose_footer (struct image *i, struct report *r)
   if (i->file_size >= sizeof copy.disk
       && read_place (i, 0, sizeof copy.disk, &copy) == -1)
     return -1;
-  copy_good = copy.state == VHD_FOOTER_VALID
-              && is_sparse_type (copy.footer.type)
-              && same_table_and_size (i, &copy);
+  if (same_table_and_size (i, &copy, &copy_good) == -1
+      || same_table_and_size (i, &end, &end_good) == -1)
+    return -1;
 
-  if (end.state == VHD_FOOTER_VALID
-      && !(copy_good && !same_table_and_size (i, &end))) {
+  if (end.state == VHD_FOOTER_VALID && (end_good || !copy_good)) {
     i->footer = end.footer;
     i->data_end = end.offset;
     i->copy_differs = memcmp (&end.disk, &copy.disk, sizeof end.disk) != 0;
