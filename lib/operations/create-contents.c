@@ -23,14 +23,18 @@
 #define WRITE_CHUNK (1u << 20)
 #define RESERVE_CHUNK (UINT64_C (1) << 30)
 
-/* With a source its copy is what takes the time: until then nothing is done,
- * so that progress does not run ahead. */
+/* With a source its copy is what takes the time: before it nothing is done,
+ * behind it all, so that progress neither runs ahead nor falls back. */
 static int
 tell (struct creation *c, uint64_t done, uint64_t total)
 {
   const struct progress *p = c->progress;
 
-  if (!p || !p->fn || p->fn (p->opaque, c->source ? 0 : done, total) == 0)
+  if (c->source) {
+    done = c->copied ? c->size : 0;
+    total = c->size;
+  }
+  if (!p || !p->fn || p->fn (p->opaque, done, total) == 0)
     return 0;
   set_error (VHDKIT_ERR_CANCELLED, ECANCELED,
              "%s: creation was cancelled", c->path);
@@ -114,6 +118,7 @@ copy_data (struct creation *c)
   }
   if (store_close (t.store) == -1)
     return -1;
+  c->copied = true;
   /* Never before the place that an image without data has for it. */
   c->footer_offset = MAX_OF (c->footer_offset, t.footer_offset);
   return new_file_set_size (&c->file, c->footer_offset

@@ -88,6 +88,7 @@ struct creation {
   uint32_t host_flags;
   bool host_rules;
   struct copy_source *source;   /* owned; NULL: all zeros */
+  bool copied;                  /* all of it */
 
   /* create-plan.c */
   uint64_t size;                /* virtual */
