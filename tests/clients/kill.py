@@ -177,13 +177,21 @@ class Client(threading.Thread):
         first = -(-offset // SECTOR) * SECTOR
         last = (offset + length) // SECTOR * SECTOR
         if first < last:
+            if self.args.sizes:     # cut in a sector, neither half is trimmed
+                offset, length = first, last - first
             change = self.disk.begin(first, bytes(last - first))
             self.h.trim(length, offset)
             self.disk.answer(change)
 
     def read(self, offset, length):
-        if self.h.pread(length, offset) != self.disk.read(offset, length):
-            raise ValueError('wrong data at %d, length %d' % (offset, length))
+        found = self.h.pread(length, offset)
+        want = self.disk.read(offset, length)
+        if found != want:
+            k = next(k for k in range(length) if found[k] != want[k])
+            raise ValueError('wrong data at %d, in a read of %d at %d: %r..., '
+                             'not %r...' % (offset + k, length, offset,
+                                            bytes(found[k:k + 8]),
+                                            want[k:k + 8]))
 
     def flush(self):
         answered = self.disk.flush_sent()
