@@ -41,12 +41,25 @@ child.avhd: differencing VHD, 40 MiB, parent b.vhd
 END
 diff expected found
 
+# The server sees the end of a client a moment later; until then nobody can
+# write to the parents of its image, or use its image as a parent.
+free ()
+{
+    for i in {1..100}; do
+        nbdsh -u "$(uri many "$1")" -c 'pass' 2>"$tmp/busy" && return
+        sleep 0.1
+    done
+    fail "still busy: $1"
+}
+
 # Writes go to the image that is named.
 size () { nbdinfo --size "$(uri many "$1")"; }
 assert_equal "$(size sub/c.vhd)" 8388608
 assert_equal "$(size 'A%20name%20with%20blanks.VHD')" 3670016
 nbdsh -u "$(uri many VirtualPCUndo_%C3%BC.vud)" -c 'h.pwrite(b"undo", 5)'
+free b.vhd
 nbdsh -u "$(uri many b.vhd)" -c 'assert h.pread(4, 5) == bytes(4)'
+free VirtualPCUndo_%C3%BC.vud
 nbdsh -u "$(uri many VirtualPCUndo_%C3%BC.vud)" \
     -c 'assert h.pread(4, 5) == b"undo"'
 
