@@ -7,16 +7,9 @@
 #include <inttypes.h>
 
 #include "base/checked.h"
+#include "api-arguments.h"
 #include "base/error.h"
 #include "disk/disk.h"
-
-static int
-null_pointer (const char *function, const char *argument)
-{
-  set_error (VHDKIT_ERR_NULL_POINTER, EINVAL, "%s: %s is NULL", function,
-             argument);
-  return -1;
-}
 
 static int
 check_open (const char *function, const char *path, uint32_t mask,
@@ -25,7 +18,7 @@ check_open (const char *function, const char *path, uint32_t mask,
   const uint32_t known = DISK_OPEN_FLAGS;
 
   if (path == NULL)
-    return null_pointer (function, "path");
+    return api_null_pointer (function, "path");
   if (*path == '\0') {
     set_error (VHDKIT_ERR_BAD_PATHNAME, ENOENT, "%s: path is empty", function);
     return -1;
@@ -42,13 +35,8 @@ check_open (const char *function, const char *path, uint32_t mask,
                PRIx32, function, flags, known);
     return -1;
   }
-  if (opts && opts->struct_size != sizeof *opts) {
-    set_error (VHDKIT_ERR_INVALID_PARAMETER, EINVAL,
-               "%s: opts->struct_size is %zu, expected %zu: was the program "
-               "compiled for another version?", function, opts->struct_size,
-               sizeof *opts);
-    return -1;
-  }
+  if (opts && opts->struct_size != sizeof *opts)
+    return api_wrong_size (function, "opts", opts->struct_size, sizeof *opts);
   return 0;
 }
 
@@ -59,7 +47,7 @@ vhdkit_open (const char *path, uint32_t access_mask, uint32_t flags,
   if (check_open (__func__, path, access_mask, flags, opts) == -1)
     return -1;
   if (ret_disk == NULL)
-    return null_pointer (__func__, "ret_disk");
+    return api_null_pointer (__func__, "ret_disk");
   return disk_open (path, access_mask, flags, opts, ret_disk);
 }
 
@@ -67,7 +55,7 @@ int
 vhdkit_upgrade (vhdkit_disk *disk)
 {
   if (disk == NULL)
-    return null_pointer (__func__, "disk");
+    return api_null_pointer (__func__, "disk");
   return disk_upgrade (disk);
 }
 
@@ -95,7 +83,7 @@ check_io (const char *function, vhdkit_disk *disk, uint64_t count,
           uint64_t offset)
 {
   if (disk == NULL)
-    return null_pointer (function, "disk");
+    return api_null_pointer (function, "disk");
   if (disk->inspect) {
     set_error (VHDKIT_ERR_WRONG_STATE, EINVAL,
                "%s: %s: opened for information only", function, disk->path);

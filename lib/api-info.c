@@ -8,17 +8,10 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "api-arguments.h"
 #include "base/error.h"
 #include "disk/disk.h"
 #include "operations/operations.h"
-
-static int
-null_pointer (const char *function, const char *argument)
-{
-  set_error (VHDKIT_ERR_NULL_POINTER, EINVAL, "%s: %s is NULL", function,
-             argument);
-  return -1;
-}
 
 /* A disk without a mask is one of version 2, for which there are no rights. */
 static int
@@ -40,9 +33,9 @@ vhdkit_get_info (vhdkit_disk *disk, enum vhdkit_info_class info_class,
                  void *buf, size_t *len)
 {
   if (!disk)
-    return null_pointer (__func__, "disk");
+    return api_null_pointer (__func__, "disk");
   if (!len)
-    return null_pointer (__func__, "len");
+    return api_null_pointer (__func__, "len");
   if (check_access (__func__, disk, VHDKIT_ACCESS_GET_INFO,
                     "VHDKIT_ACCESS_GET_INFO") == -1)
     return -1;
@@ -54,9 +47,9 @@ check_set (const char *function, vhdkit_disk *disk, const void *buf,
            uint32_t flags)
 {
   if (!disk)
-    return null_pointer (function, "disk");
+    return api_null_pointer (function, "disk");
   if (!buf)
-    return null_pointer (function, "buf");
+    return api_null_pointer (function, "buf");
   if (flags & ~VHDKIT_SET_INFO_FORCE) {
     set_error (VHDKIT_ERR_INVALID_PARAMETER, EINVAL,
                "%s: flags are 0x%" PRIx32 ", expected 0 or "

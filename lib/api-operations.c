@@ -6,39 +6,21 @@
 
 #include <errno.h>
 
+#include "api-arguments.h"
 #include "base/error.h"
 #include "operations/operations.h"
 #include "vhdkit.h"
-
-static int
-null_pointer (const char *function, const char *argument)
-{
-  set_error (VHDKIT_ERR_NULL_POINTER, EINVAL, "%s: %s is NULL", function,
-             argument);
-  return -1;
-}
-
-static int
-wrong_size (const char *function, const char *argument, size_t is,
-            size_t expected)
-{
-  set_error (VHDKIT_ERR_INVALID_PARAMETER, EINVAL,
-             "%s: %s->struct_size is %zu, expected %zu: was the program "
-             "compiled for another version?", function, argument, is,
-             expected);
-  return -1;
-}
 
 int
 vhdkit_create_image (const char *path,
                      const struct vhdkit_create_options *opts)
 {
   if (!path)
-    return null_pointer (__func__, "path");
+    return api_null_pointer (__func__, "path");
   if (!opts)
-    return null_pointer (__func__, "opts");
+    return api_null_pointer (__func__, "opts");
   if (opts->struct_size != sizeof *opts)
-    return wrong_size (__func__, "opts", opts->struct_size, sizeof *opts);
+    return api_wrong_size (__func__, "opts", opts->struct_size, sizeof *opts);
   return op_create (path, opts, NULL);
 }
 
@@ -52,11 +34,11 @@ vhdkit_check (const char *path, uint32_t flags,
     | VHDKIT_OPEN_SIZE_CHS | VHDKIT_OPEN_INSPECT | VHDKIT_CHECK_DATA;
 
   if (!path)
-    return null_pointer (__func__, "path");
+    return api_null_pointer (__func__, "path");
   if (!ret_result)
-    return null_pointer (__func__, "ret_result");
+    return api_null_pointer (__func__, "ret_result");
   if (opts && opts->struct_size != sizeof *opts)
-    return wrong_size (__func__, "opts", opts->struct_size, sizeof *opts);
+    return api_wrong_size (__func__, "opts", opts->struct_size, sizeof *opts);
   if (flags & ~known) {
     set_error (VHDKIT_ERR_INVALID_PARAMETER, EINVAL,
                "%s: unknown flags 0x%x", __func__, (unsigned) (flags & ~known));

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 
+#include "api-arguments.h"
 #include "base/error.h"
 #include "tasks/tasks.h"
 #include "vhdkit.h"
@@ -13,24 +14,11 @@
 #define MAX_THREADS 64
 
 static int
-null_pointer (const char *function, const char *argument)
-{
-  set_error (VHDKIT_ERR_NULL_POINTER, EINVAL, "%s: %s is NULL", function,
-             argument);
-  return -1;
-}
-
-static int
 check_size (const char *function, const char *argument, size_t is,
             size_t expected)
 {
-  if (is == expected)
-    return 0;
-  set_error (VHDKIT_ERR_INVALID_PARAMETER, EINVAL,
-             "%s: %s->struct_size is %zu, expected %zu: was the program "
-             "compiled for another version?", function, argument, is,
-             expected);
-  return -1;
+  return is == expected ? 0
+                        : api_wrong_size (function, argument, is, expected);
 }
 
 /* Contexts. */
@@ -42,7 +30,7 @@ vhdkit_context_new (const struct vhdkit_context_options *opts,
   unsigned threads = 0;
 
   if (!ret_ctx)
-    return null_pointer (__func__, "ret_ctx");
+    return api_null_pointer (__func__, "ret_ctx");
   if (opts) {
     if (check_size (__func__, "opts", opts->struct_size, sizeof *opts) == -1)
       return -1;
@@ -89,7 +77,7 @@ int
 vhdkit_tasks_item (vhdkit_context *ctx, size_t index, vhdkit_task **ret_task)
 {
   if (!ret_task)
-    return null_pointer (__func__, "ret_task");
+    return api_null_pointer (__func__, "ret_task");
   ctx = context_or_default (ctx);
   return ctx ? context_item (ctx, index, ret_task) : -1;
 }
@@ -99,9 +87,9 @@ vhdkit_tasks_list (vhdkit_context *ctx, vhdkit_task ***ret_tasks,
                    size_t *ret_count)
 {
   if (!ret_tasks)
-    return null_pointer (__func__, "ret_tasks");
+    return api_null_pointer (__func__, "ret_tasks");
   if (!ret_count)
-    return null_pointer (__func__, "ret_count");
+    return api_null_pointer (__func__, "ret_count");
   ctx = context_or_default (ctx);
   return ctx ? context_list (ctx, ret_tasks, ret_count) : -1;
 }
@@ -112,9 +100,9 @@ int
 vhdkit_task_status (vhdkit_task *task, struct vhdkit_task_info *ret_status)
 {
   if (!task)
-    return null_pointer (__func__, "task");
+    return api_null_pointer (__func__, "task");
   if (!ret_status)
-    return null_pointer (__func__, "ret_status");
+    return api_null_pointer (__func__, "ret_status");
   if (check_size (__func__, "ret_status", ret_status->struct_size,
                   sizeof *ret_status) == -1)
     return -1;
@@ -125,19 +113,19 @@ vhdkit_task_status (vhdkit_task *task, struct vhdkit_task_info *ret_status)
 int
 vhdkit_task_wait (vhdkit_task *task, int timeout_ms)
 {
-  return task ? task_wait (task, timeout_ms) : null_pointer (__func__, "task");
+  return task ? task_wait (task, timeout_ms) : api_null_pointer (__func__, "task");
 }
 
 int
 vhdkit_task_cancel (vhdkit_task *task)
 {
-  return task ? task_cancel (task) : null_pointer (__func__, "task");
+  return task ? task_cancel (task) : api_null_pointer (__func__, "task");
 }
 
 int
 vhdkit_task_fd (vhdkit_task *task)
 {
-  return task ? task_fd (task) : null_pointer (__func__, "task");
+  return task ? task_fd (task) : api_null_pointer (__func__, "task");
 }
 
 void

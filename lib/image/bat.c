@@ -127,6 +127,15 @@ decode_entries (struct image *i, struct report *r)
   return 0;
 }
 
+/* For qsort, of short lists of entries. */
+int
+bat_compare (const void *a, const void *b)
+{
+  uint32_t x = * (const uint32_t *) a, y = * (const uint32_t *) b;
+
+  return x < y ? -1 : x > y;
+}
+
 static void
 radix_pass (const uint32_t *from, uint32_t *to, size_t n, unsigned shift)
 {

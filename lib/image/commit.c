@@ -414,14 +414,6 @@ write_table (struct image *i, const struct snapshot *s)
   return 0;
 }
 
-static int
-compare_entries (const void *a, const void *b)
-{
-  uint32_t x = * (const uint32_t *) a, y = * (const uint32_t *) b;
-
-  return x < y ? -1 : x > y;
-}
-
 /* Give the space of freed blocks back to the host, neighbours and the padding
  * between them in one call, and then to the allocator.  By now no table entry
  * on disk leads there, and after the grace period no request in flight does.
@@ -435,7 +427,7 @@ reuse_freed (struct image *i, struct snapshot *s)
   if (s->nr_freed == 0)
     return;
   grace_wait (&i->grace);
-  qsort (s->freed, s->nr_freed, sizeof *s->freed, compare_entries);
+  qsort (s->freed, s->nr_freed, sizeof *s->freed, bat_compare);
   while (k < s->nr_freed) {
     start = next = (uint64_t) s->freed[k] * SECTOR_SIZE;
     do {

@@ -195,6 +195,7 @@ extern int choose_footer (struct image *i, struct report *r);
 
 /* bat.c: open */
 extern int bat_load (struct image *i, struct report *r);
+extern int bat_compare (const void *a, const void *b);
 extern int bat_sorted (struct image *i, uint32_t **ret_entries, size_t *ret_n);
 
 /* bitmaps.c */

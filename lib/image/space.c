@@ -330,14 +330,6 @@ space_alloc (struct image *i, uint32_t *ret_entry)
   return 0;
 }
 
-static int
-compare_entries (const void *a, const void *b)
-{
-  uint32_t x = * (const uint32_t *) a, y = * (const uint32_t *) b;
-
-  return x < y ? -1 : x > y;
-}
-
 /* Merge the (sorted) entries with what is left of the gaps.  The padding
  * between neighbours, less than the alignment, is free as well. */
 static struct gap *
@@ -379,7 +371,7 @@ space_release (struct image *i, uint32_t *entries, size_t n)
   struct gap *merged;
   size_t nr;
 
-  qsort (entries, n, sizeof *entries, compare_entries);
+  qsort (entries, n, sizeof *entries, bat_compare);
   merged = merge_gaps (i, entries, n, &nr);
   if (merged == NULL)
     return;
