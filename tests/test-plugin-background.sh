@@ -17,6 +17,8 @@ mv parents/base.vhd elsewhere
 
 nbdkit -U "$tmp/sock" -P "$tmp/pid" vhd child.vhd search=elsewhere \
     commit-interval=1
+# Written by the daemon, after the command that started it returned.
+for i in {1..200}; do [ -s pid ] && break; sleep 0.05; done
 pid=$(cat pid)
 cleanup_fn kill -9 $pid
 u="nbd+unix:///?socket=$tmp/sock"
