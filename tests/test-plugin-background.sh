@@ -33,7 +33,7 @@ serve -r vhd copy.vhd parent=elsewhere/base.vhd \
 nbdsh -u "$u" -c 'h.pwrite(b"more" * 1000, 15 << 20)'
 kill $pid
 # In a container the first process may leave it a zombie.
-running () { grep -q '^State:[[:space:]]*[^ZX]' /proc/$pid/status; }
+running () { grep -q '^State:.[^ZX]' /proc/$pid/status; }
 for i in {1..200}; do running 2>/dev/null || break; sleep 0.05; done
 if running 2>/dev/null; then fail 'the server did not end'; fi
 cleanup_commands=()
