@@ -40,8 +40,10 @@ batmap_find (struct image *i, struct report *r)
   bytes = (uint64_t) get_be32 (d.sectors) * SECTOR_SIZE;
   valid = offset >= at + sizeof d && offset % SECTOR_SIZE == 0
           && bytes >= div_round_up (i->blocks, 8);
-  /* As with locators: nothing may be in its way when the file has grown. */
-  if (valid && range_within (offset, bytes, at + NEAR_TABLES)) {
+  /* As with locators: nothing may be in its way, also when the file has grown,
+   * because freeing a block writes the map. */
+  if (valid && (range_within (offset, bytes, at + NEAR_TABLES)
+                || range_within (offset, bytes, i->data_end))) {
     add_metadata (i, at, sizeof d);
     add_metadata (i, offset, bytes);
   }

@@ -105,6 +105,9 @@ is_padding (const struct image *i, uint64_t start, uint64_t end)
 
   if (end - start >= 4096)
     return false;
+  for (k = 0; k < i->nr_others; k++)
+    if (i->other[k].start < end && start < i->other[k].end)
+      return false;
   for (k = 0; k < VHD_LOCATORS; k++) {
     const struct vhd_locator *l = &i->header.locator[k];
 

@@ -74,6 +74,7 @@ struct space {
   unsigned step;                /* blocks to grow by; doubles, reset by commit */
   bool aligned;                 /* data begins at 4 KiB multiples */
   bool grown;                   /* since open: the end is trimmed at close */
+  bool junk_behind;             /* of the footer: to be cut off */
   bool copy_checked;            /* the copy at 0 equals the footer */
 };
 

@@ -32,11 +32,14 @@ bad_block (struct image *i, uint32_t block)
   return -1;
 }
 
-/* Part of a block whose sectors are partly here, partly below. */
+/* Part of a block whose sectors are partly here, partly below.  1: the block
+ * has moved, look again.  The bits are looked at before the entry: if they are
+ * already those of the next place, the entry has changed before them. */
 static int
 read_mixed (struct image *i, const struct bitmap *b, uint32_t entry,
             char *buf, size_t count, uint64_t offset)
 {
+  uint32_t block = offset >> i->block_shift;
   uint64_t within = offset & (i->block_size - 1);
 
   while (count > 0) {
@@ -48,6 +51,8 @@ read_mixed (struct image *i, const struct bitmap *b, uint32_t entry,
                    << SECTOR_SHIFT;
     size_t n = MIN_OF (end - within, count);
 
+    if (here && entry != block_entry (i, block))
+      return 1;
     if (here ? store_pread (i->store, buf, n, block_data (i, entry) + within)
              : read_below (i, buf, n, offset))
       return -1;
@@ -82,8 +87,12 @@ read_block (struct image *i, void *buf, size_t count, uint64_t offset)
       return -1;
     /* The bits must be those of this place.  Else it became full, was freed,
      * or moved just now: look again. */
-    if (b && entry == block_entry (i, block))
-      return read_mixed (i, b, entry, buf, count, offset);
+    if (b && entry == block_entry (i, block)) {
+      int r = read_mixed (i, b, entry, buf, count, offset);
+
+      if (r != 1)
+        return r;
+    }
   }
 }
 
@@ -147,13 +156,14 @@ bits_of_block (struct image *i, uint32_t block, uint32_t entry,
   return 0;
 }
 
-/* Sectors [first, last) of one allocated block. */
+/* Sectors [first, last) of one allocated block.  *ret_end: how far it came; less
+ * than last if the block has moved meanwhile, and must be looked up again. */
 #define RUN_CHUNK 4096u
 static int
 runs_of_block (struct image *i, uint32_t block, uint32_t entry,
                uint32_t first, uint32_t last,
                int (*fn) (void *opaque, const struct image_run *run),
-               void *opaque)
+               void *opaque, uint32_t *ret_end)
 {
   _Atomic uint64_t words[RUN_CHUNK / 64];
   uint64_t base = (uint64_t) block * i->sectors_per_block;
@@ -164,7 +174,9 @@ runs_of_block (struct image *i, uint32_t block, uint32_t entry,
       base + first, last - first,
       block_data (i, entry) + (uint64_t) first * SECTOR_SIZE
     };
-    return fn (opaque, &run);
+
+    *ret_end = entry == block_entry (i, block) ? last : first;
+    return *ret_end == last ? fn (opaque, &run) : 0;
   }
 
   for (s = first; s < last; s = end) {
@@ -172,6 +184,9 @@ runs_of_block (struct image *i, uint32_t block, uint32_t entry,
     end = MIN_OF (last, chunk + RUN_CHUNK);
     if (bits_of_block (i, block, entry, chunk, end - chunk, words) == -1)
       return -1;
+    *ret_end = s;
+    if (entry != block_entry (i, block))
+      return 0;
     while (s < end) {
       bool here;
       uint32_t n = bitmap_run (words, s - chunk, end - s, &here);
@@ -186,6 +201,7 @@ runs_of_block (struct image *i, uint32_t block, uint32_t entry,
       s += n;
     }
   }
+  *ret_end = last;
   return 0;
 }
 
@@ -231,7 +247,7 @@ dynamic_runs (struct image *i, uint64_t sector, uint64_t count,
       if (fn (opaque, &run))
         return -1;
     }
-    else if (runs_of_block (i, block, entry, first, last, fn, opaque))
+    else if (runs_of_block (i, block, entry, first, last, fn, opaque, &last))
       return -1;
     sector += last - first;
   }

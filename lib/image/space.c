@@ -233,10 +233,24 @@ extend (struct image *i, uint64_t footer)
   /* Part of it may be there.  The file must end in a footer again; and if it
    * cannot, what is there now is not zero. */
   error_save (&e);
-  (void) store_truncate (i->store, s->footer + SECTOR_SIZE);
+  s->junk_behind = store_truncate (i->store, s->footer + SECTOR_SIZE) == -1;
   s->clean_from = MAX_OF (s->clean_from, footer + SECTOR_SIZE);
   error_restore (&e);
   return -1;
+}
+
+/* What a failed attempt left behind the footer, if it could not be cut then. */
+static int
+cut_junk (struct image *i)
+{
+  struct space *s = &i->space;
+
+  if (!s->junk_behind)
+    return 0;
+  if (store_truncate (i->store, s->footer + SECTOR_SIZE) == -1)
+    return -1;
+  s->junk_behind = false;
+  return 0;
 }
 
 /* Move the footer so that a slot at start fits before it, and some more. */
@@ -253,13 +267,13 @@ grow (struct image *i, uint64_t start)
                i->store->name);
     return -1;
   }
-  if (check_copy (i) == -1)
+  if (check_copy (i) == -1 || cut_junk (i) == -1)
     return -1;
   footer = place_footer (i, end_of_step (i, start, s->step));
   if (extend (i, footer) == -1) {
     /* The host may have a limit that one block still respects. */
     footer = place_footer (i, end_of_step (i, start, 1));
-    if (s->step == 1 || extend (i, footer) == -1)
+    if (s->step == 1 || s->junk_behind || extend (i, footer) == -1)
       goto no_room;
   }
   s->footer = footer;
@@ -397,6 +411,8 @@ space_trim_end (struct image *i)
   uint64_t end = i->reserved_end, footer;
   size_t n;
 
+  if (cut_junk (i) == -1)
+    return -1;
   if (!s->grown)
     return 0;
   if (bat_sorted (i, &entries, &n) == -1)

@@ -187,11 +187,11 @@ allocate (struct image *i, const struct piece *p)
 static int
 write_in_place (struct image *i, const struct piece *p, uint32_t entry)
 {
-  if (store_pwrite (i->store, p->buf, p->count,
-                    block_data (i, entry) + p->within) == -1)
-    return -1;
-  commit_data_written (i);
-  return 0;
+  int r = store_pwrite (i->store, p->buf, p->count,
+                        block_data (i, entry) + p->within);
+
+  commit_data_written (i);      /* if it failed, a part may be there */
+  return r;
 }
 
 static int
@@ -296,12 +296,11 @@ zero_in_place (struct image *i, const struct piece *p, uint32_t entry,
 {
   uint32_t f = (flags & IMAGE_ZERO_TRIM ? STORE_ZERO_PUNCH : 0)
                | (flags & IMAGE_ZERO_FAST ? STORE_ZERO_FAST : 0);
+  int r;
 
-  if (store_zero (i->store, block_data (i, entry) + p->within, p->count, f)
-      == -1)
-    return -1;
+  r = store_zero (i->store, block_data (i, entry) + p->within, p->count, f);
   commit_data_written (i);
-  return 0;
+  return r;
 }
 
 static int

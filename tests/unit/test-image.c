@@ -465,6 +465,51 @@ new_block_of_a_child_has_exactly_the_bits_written (void **state)
   done (&f);
 }
 
+/* In front of the first read of data, the block is trimmed and written anew. */
+static struct image *raced;
+
+static int
+race (struct wrap *w, const struct call *c)
+{
+  struct image *i = raced;
+  char bytes[512];
+
+  (void) w;
+  if (i == NULL || c->kind != CALL_READ)
+    return 0;
+  raced = NULL;
+  memset (bytes, 'N', sizeof bytes);
+  assert_ok (image_zero (i, 4 * KIB, 0, IMAGE_ZERO_TRIM));
+  assert_ok (image_pwrite (i, bytes, sizeof bytes, 512));
+  return 0;
+}
+
+static void
+read_of_a_block_that_moves_shows_nothing_third (void **state)
+{
+  static const struct wrap_hooks hooks = { .before = race };
+  struct image_options o = { .writable = true };
+  struct fixture f;
+  uint8_t bitmap[512] = { 0x80 };       /* sector 0 only; 1 holds garbage */
+  char buf[1024];
+
+  (void) state;
+  make (&f, VHD_DYNAMIC, 64 * KIB, 4 * KIB, false);
+  assert_ok (try_open (&f, true));
+  write_block (&f, 0, 'G');
+  poke (&f, (uint64_t) image_table_entry (f.i, 0) * 512, bitmap, 512);
+  assert_ok (image_close (f.i));
+  assert_ok (image_open (wrap_open (wrap_keep (f.s), &hooks, NULL), &o,
+                         &f.i));
+  assert_ok (image_pread (f.i, buf, sizeof buf, 0));
+  assert_int_equal (buf[512], 0);
+  raced = f.i;
+  assert_ok (image_pread (f.i, buf, sizeof buf, 0));
+  assert_null (raced);
+  assert_true (buf[512] == 0 || buf[512] == 'N');
+  done (&f);
+}
+
 /*----------------------------------------------------------------------
  * Room for blocks
  *--------------------------------------------------------------------*/
@@ -693,6 +738,48 @@ batmap_is_emptied_before_a_block_is_freed (void **state)
   done (&f);
 }
 
+/* A batmap that is said to lie in a block, far from the table: freeing another
+ * block must not write there. */
+static void
+batmap_in_a_block_refuses_writers (void **state)
+{
+  struct fixture f;
+  struct vhd_batmap_disk d;
+  uint32_t n;
+
+  (void) state;
+  make (&f, VHD_DYNAMIC, 8192 * KIB, 1024 * KIB, false);
+  assert_ok (store_truncate (f.s, 4096 + 3584));
+  {
+    struct vhd_footer_disk footer;
+
+    assert_ok (store_pread (f.s, &footer, sizeof footer, 0));
+    memcpy ((char *) &footer + 0x1c, "tap\0\0\1\0\3", 8);
+    poke (&f, 0, &footer, sizeof footer);
+    poke_footer (&f, 0, 0x1c, "tap\0", 4);
+    assert_ok (store_pread (f.s, &footer, sizeof footer, 0));
+    assert_ok (store_truncate (f.s, 8192));
+    poke (&f, 8192 - 512, &footer, sizeof footer);
+  }
+  assert_ok (try_open (&f, true));
+  for (n = 0; n < 4; n++)
+    write_block (&f, n, 0x10 + n);
+  n = image_table_entry (f.i, 3);
+  assert_ok (image_close (f.i));
+  memset (&d, 0, sizeof d);
+  memcpy (d.cookie, VHD_BATMAP_COOKIE, 8);
+  d.offset = put_be64 ((uint64_t) n * 512 + 64 * KIB);
+  d.sectors = put_be32 (1);
+  d.version = put_be32 (0x00010002);
+  poke (&f, 2048, &d, sizeof d);
+
+  assert_int_equal (try_open (&f, true), -1);
+  assert_last_error (VHDKIT_ERR_BAT_CORRUPT, "damaged");
+  assert_ok (try_open (&f, false));
+  assert_int_equal (byte_at (&f, 0), 0x10);
+  done (&f);
+}
+
 /*----------------------------------------------------------------------
  * Zero and trim
  *--------------------------------------------------------------------*/
@@ -803,6 +890,7 @@ main (void)
     cmocka_unit_test (cleared_bits_of_a_dynamic_image_read_as_zeros),
     cmocka_unit_test (new_block_of_a_dynamic_image_has_all_bits),
     cmocka_unit_test (new_block_of_a_child_has_exactly_the_bits_written),
+    cmocka_unit_test (read_of_a_block_that_moves_shows_nothing_third),
     cmocka_unit_test (data_begins_at_4_kib),
     cmocka_unit_test (packed_images_stay_packed),
     cmocka_unit_test (file_ends_behind_the_last_block),
@@ -812,6 +900,7 @@ main (void)
     cmocka_unit_test (fields_of_other_creators_are_kept),
     cmocka_unit_test (copy_is_made_right_before_the_footer_moves),
     cmocka_unit_test (batmap_is_emptied_before_a_block_is_freed),
+    cmocka_unit_test (batmap_in_a_block_refuses_writers),
     cmocka_unit_test (trim_of_a_whole_block_frees_it),
     cmocka_unit_test (trim_leaves_sectors_it_only_touches),
     cmocka_unit_test (zero_of_a_part_is_exact),
