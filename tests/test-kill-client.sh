@@ -19,9 +19,13 @@ for round in 1 2 3 4 5; do
     sleep 0.$((RANDOM % 4 + 3))
     kill -9 $writer
     wait $writer || :
-    # nbdkit itself can abort when a client goes while answers are due.
+    # nbdkit 1.32 itself can abort when a client goes while answers are due.
+    # Then another must find the image sound.
+    sleep 0.2
     if grep -q 'Assertion .sock >= 0. failed' server.log; then
-        skip 'this nbdkit aborts when a client goes away'
+        kill_nbdkit server
+        : >server.log
+        start_nbdkit server vhd file=child.vhd
     fi
     assert_equal "$(nbdinfo --size "$(uri server)")" 9437184
 done

@@ -39,8 +39,16 @@ else:
 PYTHON
 }
 
-start_nbdkit source --filter=rate pattern 24M rate=80M burstiness=0.1
-from=$(uri source)
+# A server that a client may leave at any moment, which nbdkit 1.32 does not
+# always survive: the next one gets one of its own.
+new_source ()
+{
+    kill_nbdkit source
+    start_nbdkit source --filter=rate pattern 24M rate=80M burstiness=0.1
+    from=$(uri source)
+}
+
+new_source
 
 # B-081: through the command: the percentage never falls, and ends at 100
 #
@@ -90,6 +98,7 @@ assert_equal $status 1
 [ ! -s lines ]
 
 # Whoever reads slowly, or goes away, does not stop the work.
+new_source
 vhdkit create --progress=json -S "$from" g.vhd 2>err | head -n 1 >lines
 jq -e . lines >/dev/null
 vhdkit check -q g.vhd
