@@ -149,6 +149,8 @@ class Bench:
         print_row(row)
 
     def rates(self, name, kinds, servers, target, rounds=None, **kw):
+        """Servers that go on from round to round, and are warmed up."""
+        kw.setdefault("warm_up", kw["requests"] // 3)
         out = {k: [] for k in kinds}
         seen = {k: [] for k in kinds}
         for n in range(rounds or self.o.rounds):
@@ -212,17 +214,17 @@ def steady(b):
     b.rates("sequential write 1 MiB, qd 8", ALL, servers, ">= 0.95",
             op="write", pattern="sequential", block=MIB, depth=8,
             requests=int(400 * q), flush_end=True)
-    for depth, conns, n in ((1, 1, 3000), (16, 1, 9000), (64, 1, 9000),
-                            (16, 4, 9000)):
+    for depth, conns, n in ((1, 1, 5000), (16, 1, 20000), (64, 1, 20000),
+                            (16, 4, 20000)):
         b.rates("random read 4 KiB, qd %d x %d" % (depth, conns), ALL,
                 servers, ">= 0.97", op="read", depth=depth,
                 connections=conns, requests=int(n * q))
-    for depth, conns, n in ((1, 1, 3000), (16, 1, 9000), (16, 4, 9000)):
+    for depth, conns, n in ((1, 1, 5000), (16, 1, 20000), (16, 4, 20000)):
         b.rates("random write 4 KiB, qd %d x %d" % (depth, conns), ALL,
                 servers, ">= 0.95", op="write", depth=depth,
                 connections=conns, requests=int(n * q), flush_end=True)
     b.rates("mixed 70/30 4 KiB, qd 32", ALL, servers, ">= 0.95", op="mix",
-            depth=32, requests=int(9000 * q))
+            depth=32, requests=int(20000 * q))
     b.rates("write 4 KiB + flush, qd 1", ALL, servers, ">= 0.90", op="write",
             depth=1, requests=int(1500 * q), flush_each=True)
     b.rates("write 4 KiB + flush, 8 connections", ALL, servers, "",
@@ -315,7 +317,7 @@ def chains(b):
                    depth=4, requests=size // MIB)
         b.rates("chain depth %d, random read 4 KiB, qd 16" % depth, kinds,
                 servers, ">= 0.95", op="read", depth=16,
-                requests=int(9000 * b.o.scale))
+                requests=int(20000 * b.o.scale))
         if depth == max(b.o.depths):
             b.rates("chain depth %d, sequential read" % depth, kinds,
                     servers, ">= 0.90", op="read", pattern="sequential",
@@ -331,7 +333,7 @@ def holes(b):
     size = b.o.size
     servers = {k: b.serve(k, b.make(k, "hole." + k, size)) for k in ALL}
     b.rates("read of holes 4 KiB, qd 16", ALL, servers, ">= 1.2", op="read",
-            depth=16, requests=int(9000 * b.o.scale))
+            depth=16, requests=int(20000 * b.o.scale))
     b.rates("read of holes 1 MiB, qd 8", ALL, servers, ">= 1.2", op="read",
             pattern="sequential", block=MIB, depth=8,
             requests=int(400 * b.o.scale))

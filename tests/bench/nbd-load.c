@@ -4,7 +4,9 @@
  * One thread keeps a number of requests in flight on each of a number of
  * connections and prints one line of JSON: requests, seconds, latencies, and
  * the processor time that the server took.  The same seed gives the same
- * offsets, whatever the server.
+ * offsets, whatever the server.  Requests to warm up with come first, and are
+ * not counted: a server starts threads for its connections, and processors
+ * that have just served another have other things in their caches.
  */
 #include <config.h>
 
@@ -30,7 +32,7 @@ struct options {
   enum op op;
   enum pattern pattern;
   unsigned block, depth, connections;
-  uint64_t requests, start, length, stride, seed;
+  uint64_t requests, warm_up, start, length, stride, seed;
   double seconds;               /* stop then, at the latest; 0: never */
   bool flush_each, flush_end;
   long server_pid;
@@ -207,17 +209,17 @@ wait_for_events (void)
 }
 
 static void
-run (void)
+run (uint64_t requests)
 {
   unsigned slots = opt.depth * opt.connections, k, busy;
   double stop = opt.seconds > 0 ? now () + opt.seconds : 0;
 
   do {
-    bool more = issued < opt.requests && (stop == 0 || now () < stop);
+    bool more = issued < requests && (stop == 0 || now () < stop);
 
     for (k = 0, busy = 0; k < slots; k++) {
-      if (!slot[k].busy && (slot[k].flushing || (more && issued
-                                                         < opt.requests)))
+      if (!slot[k].busy
+          && (slot[k].flushing || (more && issued < requests)))
         issue (&slot[k]);
       busy += slot[k].busy || slot[k].flushing;
     }
@@ -295,7 +297,8 @@ connect_all (void)
 
   connection = calloc (opt.connections, sizeof *connection);
   slot = calloc (opt.depth * opt.connections, sizeof *slot);
-  latency = calloc (opt.requests + 1, sizeof *latency);
+  latency = calloc ((opt.requests > opt.warm_up ? opt.requests : opt.warm_up)
+                    + 1, sizeof *latency);
   if (!connection || !slot || !latency) {
     perror ("nbd-load");
     exit (1);
@@ -331,7 +334,8 @@ parse (int argc, char **argv)
     { "op", 1, NULL, 'o' }, { "pattern", 1, NULL, 'p' },
     { "block", 1, NULL, 'b' }, { "depth", 1, NULL, 'q' },
     { "connections", 1, NULL, 'c' }, { "requests", 1, NULL, 'n' },
-    { "start", 1, NULL, 's' }, { "length", 1, NULL, 'l' },
+    { "warm-up", 1, NULL, 'w' }, { "start", 1, NULL, 's' },
+    { "length", 1, NULL, 'l' },
     { "stride", 1, NULL, 'S' }, { "seed", 1, NULL, 'r' },
     { "seconds", 1, NULL, 't' }, { "flush-each", 0, NULL, 'f' },
     { "flush-end", 0, NULL, 'F' }, { "pid", 1, NULL, 'P' },
@@ -359,6 +363,7 @@ parse (int argc, char **argv)
     case 'q': opt.depth = strtoul (optarg, NULL, 0); break;
     case 'c': opt.connections = strtoul (optarg, NULL, 0); break;
     case 'n': opt.requests = strtoull (optarg, NULL, 0); break;
+    case 'w': opt.warm_up = strtoull (optarg, NULL, 0); break;
     case 's': opt.start = strtoull (optarg, NULL, 0); break;
     case 'l': opt.length = strtoull (optarg, NULL, 0); break;
     case 'S': opt.stride = strtoull (optarg, NULL, 0); break;
@@ -387,12 +392,16 @@ main (int argc, char **argv)
 
   parse (argc, argv);
   connect_all ();
+  if (opt.warm_up && opt.op != OP_STATUS) {
+    run (opt.warm_up);
+    issued = finished = 0;
+  }
   cpu = cpu_seconds (opt.server_pid);
   began = now ();
   if (opt.op == OP_STATUS)
     run_status ();
   else
-    run ();
+    run (opt.requests);
   if (opt.flush_end && nbd_flush (connection[0].nbd, 0) == -1)
     die ("flush");
   ended = now ();
