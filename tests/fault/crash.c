@@ -12,15 +12,23 @@
 #include <config.h>
 
 #include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "base/checked.h"
 #include "base/error.h"
 #include "crash.h"
-#include "image/image.h"
+#include "image/internal.h"
+#include "operations/operations.h"
+
+#define TIMER_PATIENCE 60       /* seconds, on a machine that is busy */
 
 struct version {
   uint64_t began, ended;        /* ticks; ended 0: not yet */
@@ -43,6 +51,7 @@ struct run {
   struct recording recording;
   struct store *disk;           /* the memory store beneath it all */
   struct store *parent_store;
+  int file;                     /* a state as a file, for check */
   struct image *parent, *image;
   struct sector *sector;
   uint64_t sectors;
@@ -291,13 +300,51 @@ do_reopen (struct worker *w)
   open_image (r, wrap_keep (r->disk), true, &r->image);
 }
 
+/* Is a commit due that the timer must make?  The next one to start. */
+static bool
+timer_is_due (struct commit *c, uint64_t *ret_ticket)
+{
+  LOCK_FOR_SCOPE (&c->lock);
+
+  *ret_ticket = c->started + 1;
+  return c->table_dirty || c->dirty_bitmaps;
+}
+
+static bool
+has_committed (struct commit *c, uint64_t ticket)
+{
+  LOCK_FOR_SCOPE (&c->lock);
+
+  return c->finished >= ticket;
+}
+
+static void
+do_pause (struct worker *w)
+{
+  const struct timespec nap = { 0, 10 * 1000 * 1000 };
+  struct commit *c = &w->run->image->commit;
+  time_t until = time (NULL) + TIMER_PATIENCE;
+  uint64_t began = tick (w->run), ticket;
+
+  if (!timer_is_due (c, &ticket))
+    return;
+  while (!has_committed (c, ticket)) {
+    nanosleep (&nap, NULL);
+    if (time (NULL) > until) {
+      set_error (VHDKIT_ERR_IO, ETIMEDOUT, "nothing was committed");
+      must (-1, "timer");
+    }
+  }
+  add_flush (w->run, began);
+}
+
 static void *
 work (void *arg)
 {
   struct worker *w = arg;
   const struct scenario *s = w->run->s;
   unsigned total = s->write + s->part + s->zero + s->trim + s->free_block
-                   + s->flush + s->reopen;
+                   + s->flush + s->reopen + s->pause;
   unsigned k;
 
   for (k = 0; k < s->operations; k++) {
@@ -315,8 +362,10 @@ work (void *arg)
       do_free (w);
     else if ((pick -= s->free_block) < s->flush)
       do_flush (w);
-    else
+    else if ((pick -= s->flush) < s->reopen)
       do_reopen (w);
+    else
+      do_pause (w);
   }
   return NULL;
 }
@@ -345,6 +394,29 @@ make_parent (struct run *r)
   }
 }
 
+/* All blocks are there, and the batmap says so. */
+static void
+make_batmap (struct run *r, struct store *memory)
+{
+  const struct image_shape *shape = &r->s->shape;
+  struct image_options o = { .writable = true };
+  struct image *i;
+  uint8_t *bytes = malloc (shape->size);
+  uint64_t k;
+
+  if (bytes == NULL)
+    abort ();
+  memset (bytes, 0x11, shape->size);
+  format_add_batmap (memory);
+  must (image_open (wrap_keep (memory), &o, &i), "open to fill");
+  must (image_pwrite (i, bytes, shape->size, 0), "fill");
+  must (image_close (i), "close");
+  format_fill_batmap (memory, div_round_up (shape->size, shape->block_size));
+  for (k = 0; k < r->sectors; k++)
+    memcpy (r->sector[k].v[0].bytes, bytes, SECTOR_SIZE);
+  free (bytes);
+}
+
 static void
 set_up (struct run *r)
 {
@@ -368,6 +440,11 @@ set_up (struct run *r)
   if (r->s->over_data)
     make_parent (r);
   format_image (memory, &shape);
+  if (r->s->batmap)
+    make_batmap (r, memory);
+  r->file = memfd_create ("crash", MFD_CLOEXEC);
+  if (r->file == -1)
+    abort ();
   r->disk = record_open (memory, &r->recording);
   open_image (r, wrap_keep (r->disk), true, &r->image);
 }
@@ -387,6 +464,7 @@ tear_down (struct run *r)
   free (r->flush);
   recording_destroy (&r->recording);
   pthread_mutex_destroy (&r->lock);
+  close (r->file);
 }
 
 /*----------------------------------------------------------------------
@@ -448,6 +526,41 @@ check_sectors (struct run *r, struct image *i, size_t entry)
   }
 }
 
+/* The place and the meaning of the first error, for the message. */
+static int
+on_finding (void *opaque, const struct vhdkit_finding *f)
+{
+  char *text = opaque;
+
+  if (f->severity == VHDKIT_SEVERITY_ERROR && text[0] == '\0')
+    snprintf (text, 200, "check: %s: found %s, expected %s", f->structure,
+              f->found, f->expected);
+  return 0;
+}
+
+static void
+check_errors (struct run *r, struct store *state, size_t entry)
+{
+  char path[40], text[200] = "";
+  struct vhdkit_open_options o = {
+    .struct_size = sizeof o, .on_finding = on_finding, .opaque = text
+  };
+  struct vhdkit_check_result result = { 0 };
+  struct store *file;
+
+  snprintf (path, sizeof path, "/proc/self/fd/%d", r->file);
+  file = store_open_file (AT_FDCWD, path, false, false);
+  if (file == NULL || store_make_writable (file) == -1
+      || store_truncate (file, 0) == -1)
+    must (-1, path);
+  must (store_copy (state, file), path);
+  must (store_close (file), path);
+  if (op_check (path, VHDKIT_OPEN_NO_PARENTS, &o, &result) == -1)
+    violation (r, entry, vhdkit_get_error (), 0);
+  else if (result.errors > 0)
+    violation (r, entry, text, 0);
+}
+
 /* Life goes on: a write to each block, a commit, and all else unchanged. */
 static void
 check_life (struct run *r, struct image *i, size_t entry)
@@ -482,6 +595,7 @@ check_state (struct run *r, size_t durable, size_t entry, survives_fn survives,
   struct image *i;
 
   r->result->states++;
+  check_errors (r, s, entry);
   open_image (r, s, false, &i);
   if (i == NULL) {
     violation (r, entry, vhdkit_get_error (), 0);

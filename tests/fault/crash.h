@@ -3,9 +3,10 @@
  *
  * A scenario does I/O on an image whose store records every change in order.
  * Then the power is cut: at every point of the record, with the changes since
- * the last sync lost, kept, torn at 512 bytes, in any combination.  Each state
- * is opened, checked and read, and every sector must be what was last flushed
- * or what was written later (docs/write-order.md, rule 2).
+ * the last sync lost, kept, torn at 512 bytes, in any combination.  In each
+ * state "check" must find no error, the image must open, and every sector must
+ * be what was last flushed or what was written later (docs/write-order.md,
+ * rule 2).
  */
 #ifndef CRASH_H
 #define CRASH_H
@@ -21,12 +22,15 @@ struct scenario {
   const char *name;
   struct image_shape shape;
   bool over_data;               /* a child of a parent that is full of data */
+  bool batmap;                  /* XenServer's: all blocks are there, full, and
+                                   said to be so */
   unsigned threads;             /* with sectors of their own; 0: one */
   unsigned operations;          /* of each thread */
   unsigned cache_bytes;         /* 0: plenty */
   int commit_interval;          /* seconds; 0: none */
-  /* Weights of the operations. */
-  unsigned write, part, zero, trim, free_block, flush, reopen;
+  /* Weights of the operations.  pause: until the timer has committed, which
+   * counts as a flush. */
+  unsigned write, part, zero, trim, free_block, flush, reopen, pause;
   bool sequential;              /* writes go on where the last one ended */
 };
 

@@ -3,6 +3,7 @@
  */
 #include <config.h>
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,6 +56,15 @@ put_packed_block (struct store *s, const struct image_shape *shape,
   return offset + bitmap_bytes + shape->block_size;
 }
 
+static void
+get (struct store *s, void *p, size_t size, uint64_t offset)
+{
+  if (store_pread (s, p, size, offset) == -1) {
+    fprintf (stderr, "format_image: %s\n", vhdkit_get_error ());
+    abort ();
+  }
+}
+
 static uint64_t
 put_table (struct store *s, uint32_t entries)
 {
@@ -92,4 +102,65 @@ format_image (struct store *s, struct image_shape *shape)
       end = put_packed_block (s, shape, end);
   }
   put_footer (s, &f, end);
+}
+
+/*----------------------------------------------------------------------
+ * XenServer's batmap
+ *--------------------------------------------------------------------*/
+
+/* Where its header is: behind the table. */
+static uint64_t
+batmap_header (struct store *s)
+{
+  be32 entries;
+
+  get (s, &entries, sizeof entries,
+       HEADER_OFFSET + offsetof (struct vhd_header_disk, table_entries));
+  return TABLE_OFFSET
+         + round_up ((uint64_t) get_be32 (entries) * 4, SECTOR_SIZE);
+}
+
+static void
+put_batmap (struct store *s, const uint8_t map[SECTOR_SIZE])
+{
+  uint64_t at = batmap_header (s);
+  struct vhd_batmap_disk d = { .cookie = VHD_BATMAP_COOKIE };
+  uint32_t sum = 0;
+  size_t k;
+
+  for (k = 0; k < SECTOR_SIZE; k++)
+    sum += map[k];
+  d.offset = put_be64 (at + sizeof d);
+  d.sectors = put_be32 (1);
+  d.version = put_be32 (0x00010002);
+  d.checksum = put_be32 (~sum);
+  put (s, &d, sizeof d, at);
+  put (s, map, SECTOR_SIZE, at + sizeof d);
+}
+
+void
+format_add_batmap (struct store *s)
+{
+  static const uint8_t nothing[SECTOR_SIZE];
+  uint64_t end = batmap_header (s) + 2 * SECTOR_SIZE;
+  struct vhd_footer_disk d;
+  struct vhd_footer f;
+
+  get (s, &d, sizeof d, 0);
+  vhd_footer_decode (&d, &f);
+  memcpy (f.creator, "tap", 4);
+  put_batmap (s, nothing);
+  put_footer (s, &f, 0);
+  put_footer (s, &f, end);
+}
+
+void
+format_fill_batmap (struct store *s, uint32_t blocks)
+{
+  uint8_t map[SECTOR_SIZE] = { 0 };
+  uint32_t b;
+
+  for (b = 0; b < blocks; b++)
+    map[b / 8] |= 0x80 >> b % 8;
+  put_batmap (s, map);
 }

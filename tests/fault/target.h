@@ -29,6 +29,12 @@ struct image_shape {
 /* Into an empty store.  Aborts on failure. */
 extern void format_image (struct store *s, struct image_shape *shape);
 
+/* As XenServer makes them: a batmap, all zero, behind the table of an image
+ * that holds no block yet. */
+extern void format_add_batmap (struct store *s);
+/* Each of the blocks is there and full, and the batmap is to say so. */
+extern void format_fill_batmap (struct store *s, uint32_t blocks);
+
 /* One piece of a target.  zero: it reads as zeros.  store: a store that holds
  * it at file_offset; NULL if none, or not known. */
 struct target_extent {

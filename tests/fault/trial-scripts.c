@@ -139,29 +139,6 @@ change_copy (struct store *s)
   must (store_pwrite (s, garbage, sizeof garbage, 0));
 }
 
-/* XenServer's: with a batmap, all zero, behind the table. */
-static void
-add_batmap (struct store *s)
-{
-  const uint64_t end = size_of (s) - SECTOR_SIZE;
-  struct vhd_batmap_disk map = { .cookie = VHD_BATMAP_COOKIE };
-  struct vhd_footer_disk d;
-  struct vhd_footer f;
-
-  must (store_pread (s, &d, sizeof d, end));
-  vhd_footer_decode (&d, &f);
-  memcpy (f.creator, "tap", 4);
-  vhd_footer_encode (&f, &d);
-  map.offset = put_be64 (end + sizeof map);
-  map.sectors = put_be32 (1);
-  map.version = put_be32 (0x00010002);
-  map.checksum = put_be32 (0xffffffff);
-  must (store_pwrite (s, &map, sizeof map, end));
-  must (store_truncate (s, end + 1024));
-  must (store_pwrite (s, &d, sizeof d, end + 1024));
-  must (store_pwrite (s, &d, sizeof d, 0));
-}
-
 const struct script trial_scripts[] = {
   { .name = "writes, dynamic",
     .shape = { VHD_DYNAMIC, ALL, BLOCK, false, { 0 }, { 0 } },
@@ -199,7 +176,7 @@ const struct script trial_scripts[] = {
     STEPS (zeroes) },
   { .name = "zeroes, with a batmap",
     .shape = { VHD_DYNAMIC, ALL, BLOCK, false, { 0 }, { 0 } },
-    .prepare = add_batmap, STEPS (zeroes) },
+    .prepare = format_add_batmap, STEPS (zeroes) },
   { .name = "upgrade, dynamic",
     .shape = { VHD_DYNAMIC, ALL, 2 * BLOCK, false, { 0 }, { 0 } },
     STEPS (upgrade) },

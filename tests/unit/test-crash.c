@@ -64,6 +64,22 @@ static const struct scenario scenarios[] = {
     .shape = { VHD_DIFFERENCING, 256 * KIB, 4 * KIB, false, { 0 }, { 0 } },
     .over_data = true, .operations = 150, .cache_bytes = 8 * KIB,
     .write = 6, .part = 4, .zero = 1, .flush = 1 },
+  { .name = "XenServer's batmap, dynamic",
+    .shape = { VHD_DYNAMIC, 64 * KIB, 4 * KIB, false, { 0 }, { 0 } },
+    .batmap = true, .operations = 80, .write = 6, .part = 2, .zero = 1,
+    .free_block = 4, .flush = 2, .reopen = 1 },
+  { .name = "XenServer's batmap, child",
+    .shape = { VHD_DIFFERENCING, 64 * KIB, 4 * KIB, false, { 0 }, { 0 } },
+    .batmap = true, .operations = 80, .write = 6, .part = 2, .trim = 1,
+    .free_block = 4, .flush = 2 },
+  { .name = "the timer commits, nobody flushes",
+    .shape = { VHD_DIFFERENCING, 128 * KIB, 4 * KIB, false, { 0 }, { 0 } },
+    .over_data = true, .operations = 60, .commit_interval = 1, .write = 12,
+    .part = 4, .zero = 2, .pause = 1 },
+  { .name = "the timer commits among flushes of two connections",
+    .shape = { VHD_DYNAMIC, 128 * KIB, 4 * KIB, false, { 0 }, { 0 } },
+    .threads = 2, .operations = 50, .commit_interval = 1, .write = 12,
+    .part = 4, .zero = 2, .trim = 2, .flush = 2, .pause = 1 },
 };
 
 static unsigned
