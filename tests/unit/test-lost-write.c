@@ -31,6 +31,7 @@ struct world {
   struct recording recording;
   struct image *image, *parent;
   uint8_t buf[2 * BLOCK];       /* of the actor that reads */
+  _Atomic unsigned writers;     /* of those that have sectors of their own */
 };
 #define PARENT_BYTE 'P'
 #define ZERO_BLOCK (BLOCKS - 1)
@@ -699,6 +700,57 @@ flush_during_a_flush_covers_its_own (void **state)
   }
 }
 
+/* Flushes that come while a commit runs are all served by one more. */
+#define FLUSHERS 8
+
+static int
+write_own_and_flush (struct world *w)
+{
+  unsigned sector = 8 + w->writers++;
+
+  return write_bytes (w, 'B', 512, sector * 512) == -1
+         ? -1 : image_flush (w->image);
+}
+
+static unsigned
+syncs_so_far (struct world *w)
+{
+  unsigned n = 0;
+
+  for (size_t k = 0; k < w->recording.nr; k++)
+    n += w->recording.entry[k].kind == CALL_FLUSH;
+  return n;
+}
+
+static void
+flushes_that_meet_join (void **state)
+{
+  struct world *w = new_world (VHD_DIFFERENCING);
+  struct actor first, other[FLUSHERS];
+  unsigned before = syncs_so_far (w), k;
+
+  (void) state;
+  put_byte (w->image, 'Q', 512, 6 * 512);
+  gate_shut (&w->gate, GATE_BEFORE, CALL_FLUSH, ANYWHERE);
+  w->gate.most = 1;
+  start (&first, w, flush_image);
+  assert_true (gate_await (&w->gate, 1));
+  for (k = 0; k < FLUSHERS; k++) {
+    start (&other[k], w, write_own_and_flush);
+    let_go_on (&other[k]);
+  }
+  gate_open (&w->gate);
+  finish (&first);
+  for (k = 0; k < FLUSHERS; k++)
+    finish (&other[k]);
+  /* Two syncs for the first commit and two for theirs; and two more if one of
+   * them, asleep for another reason, came late. */
+  assert_in_range (syncs_so_far (w) - before, 4, 6);
+  assert_reads_after_a_cut (w, 'Q', 512, 6 * 512);
+  assert_reads_after_a_cut (w, 'B', FLUSHERS * 512, 8 * 512);
+  end_world (w);
+}
+
 int
 main (void)
 {
@@ -715,6 +767,7 @@ main (void)
     cmocka_unit_test (bits_stay_while_they_are_used),
     cmocka_unit_test (sector_added_during_a_commit_is_committed_next),
     cmocka_unit_test (flush_during_a_flush_covers_its_own),
+    cmocka_unit_test (flushes_that_meet_join),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
