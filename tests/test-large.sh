@@ -1,5 +1,5 @@
 #!/bin/bash -
-# vhdkit: 2040 GiB disks, scattered and full
+# vhdkit: 2040 GiB disks, scattered and full, and 64 of them in a chain
 # SPDX-License-Identifier: BSD-3-Clause
 source ./functions.sh
 set -e
