@@ -9,7 +9,7 @@ requires jq --version
 cd "$tmp"
 
 # well_formed FILE RESULT: a line is an object; percent and bytes never fall; the
-# last line, and only that, is of a task that is done.
+# last line, and only that, is of a task that is done and cannot be cancelled.
 well_formed ()
 {
     python3 - "$1" "$2" <<'PYTHON'
@@ -23,6 +23,7 @@ for n in lines:
     assert set(n) == set(keys.split()), n
     assert 0 <= n["percent"] <= 100, n
     assert n["kind"] == "create" and n["description"], n
+    assert n["cancelable"] is (n["state"] == "running"), n
     if last:
         assert n["id"] == last["id"] and n["percent"] >= last["percent"], n
         assert n["done-bytes"] >= last["done-bytes"], n

@@ -261,7 +261,7 @@ task_json (const struct progress_view *v, const struct vhdkit_task_info *t)
   json_add_text (o, "description", t->description);
   json_add_text (o, "state", running ? "running" : "done");
   json_add_uint (o, "percent", (uint64_t) t->percent);
-  json_add_bool (o, "cancelable", t->cancelable);
+  json_add_bool (o, "cancelable", running && t->cancelable);
   json_add_text (o, "result", result_name (t->result));
   add_error (o, t);
   json_add_uint (o, "done-bytes", t->done_bytes);
