@@ -106,6 +106,17 @@ vhdkit check -q g.vhd
 (set +o pipefail; vhdkit create --progress=json h.vhd 4M | sleep 1)
 vhdkit check -q h.vhd
 
+# What cannot be written: the message says why.  On stdout it is a failure, on
+# a descriptor of its own a warning.
+status=0
+vhdkit create --progress=json i.vhd 4M 2>err >/dev/full || status=$?
+assert_equal $status 1
+assert_grep '^vhdkit: writing to standard output: No space left on device$' err
+rm i.vhd
+vhdkit create --progress-fd 5 i.vhd 4M 2>err 5>/dev/full
+assert_grep 'warning: the progress could not be written: No space left' err
+rm i.vhd
+
 # Wrong.
 for args in --progress=xml --progress-fd=77 --progress-fd=x --progress-fd=-1; do
     status=0

@@ -93,6 +93,13 @@ printable (const char *text)
 /* Why stdout could not be written, for finish_output. */
 static int output_errno;
 
+void
+output_failed (int err)
+{
+  if (output_errno == 0)
+    output_errno = err;
+}
+
 static void
 message (const char *file, const char *reason)
 {
@@ -101,7 +108,7 @@ message (const char *file, const char *reason)
   size_t n = strlen (clean_file);
 
   if (fflush (stdout) != 0)     /* in the order in which it happened */
-    output_errno = errno;
+    output_failed (errno);
   fputs ("vhdkit: ", stderr);
   if (command)
     fprintf (stderr, "%s: ", command->name);
@@ -210,7 +217,7 @@ finish_output (int status)
 
   if (fclose (stdout) != 0) {
     failed = true;
-    output_errno = errno;
+    output_failed (errno);
   }
   if (!failed)
     return status;

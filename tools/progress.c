@@ -7,6 +7,7 @@
  */
 #include <config.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -34,6 +35,7 @@ struct sample {
 struct progress_view {
   enum progress_mode mode;
   FILE *json;
+  int json_errno;                       /* of the first line that failed */
   double begun, bar_after;
   struct sample sample[SAMPLES];        /* a ring */
   size_t samples;                       /* ever taken */
@@ -294,8 +296,8 @@ write_json (struct progress_view *v, const struct vhdkit_task_info *t)
   o = task_json (v, t);
   line = checked_alloc (json_dumps (o, JSON_COMPACT | JSON_REAL_PRECISION (6)));
   if (last || strlen (line) < LINE_LIMIT) {
-    fprintf (v->json, "%s\n", line);
-    fflush (v->json);
+    if (fprintf (v->json, "%s\n", line) < 0 || fflush (v->json) != 0)
+      v->json_errno = errno;    /* the first: no line is tried after it */
   }
   free (line);
   json_decref (o);
@@ -331,15 +333,31 @@ progress_show (struct progress_view *v, const struct vhdkit_task_info *t)
     draw_bar (v, t);
 }
 
+/* Only what goes to stdout, as an answer does, makes the command fail. */
+static void
+end_json (struct progress_view *v)
+{
+  if (v->json == stderr)
+    return;
+  if (v->json == stdout) {
+    if (v->json_errno)
+      output_failed (v->json_errno);
+    return;
+  }
+  if (fclose (v->json) != 0 && v->json_errno == 0)
+    v->json_errno = errno;
+  if (v->json_errno)
+    complain (NULL, "warning: the progress could not be written: %s",
+              strerror (v->json_errno));
+}
+
 void
 progress_end (struct progress_view *v, const struct vhdkit_task_info *t)
 {
   if (v->mode == PROGRESS_JSON) {
     take_sample (v, t->done_bytes);
     write_json (v, t);
-    /* What stdout refuses is found by finish_output. */
-    if (v->json != stdout && v->json != stderr && fclose (v->json) != 0)
-      complain (NULL, "warning: the progress could not be written");
+    end_json (v);
   }
   erase_bar (v);
   free (v);

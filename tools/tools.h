@@ -151,6 +151,9 @@ extern int usage_error (const char *fmt, ...)
 /* A finding on stderr, unless it is only a note. */
 extern int warn_finding (void *opaque, const struct vhdkit_finding *finding);
 
+/* Somebody wrote to stdout and failed with this errno: finish_output says why,
+ * which stdio has forgotten by then. */
+extern void output_failed (int err);
 /* Close stdout; what could not be written turns status into FAILED. */
 extern int finish_output (int status);
 
