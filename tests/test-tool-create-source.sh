@@ -159,6 +159,13 @@ truncate -s 8M expected
 copied "$(uri other)"
 stop_nbdkit other
 
+# A source without a byte, of a size that is given: zeros.
+: >empty
+cp /dev/null expected
+truncate -s 4M expected
+copied raw:empty --size 4M
+assert_equal "$(get copy.vhd '."virtual-size"')" 4194304
+
 # Sources that are none.
 refused ()
 {
@@ -170,11 +177,10 @@ refused ()
     [ ! -s out ]
     [ ! -e new.vhd ] || fail "refused, but made: $*"
 }
-: >empty
 refused 'FILE_NOT_FOUND' -S missing.vhd
 refused 'FILE_NOT_FOUND' -S raw:missing
 refused 'FORMAT_UNKNOWN|INVALID_FILE_SIZE' -S raw
-refused 'SIZE_TOO_SMALL' -S raw:empty
+refused 'the source raw:empty is empty: give a size \(SIZE_TOO_SMALL,' -S raw:empty
 refused 'IO|FILE_NOT_FOUND' -S "nbd+unix:///?socket=$tmp/nobody.sock"
 python3 - <<'PYTHON'
 with open('search/dynamic.vhd', 'r+b') as f:

@@ -161,9 +161,9 @@ copy_new_size (const struct copy_source *s, uint64_t maximum_size,
 {
   const uint64_t size = maximum_size ? maximum_size : s->size;
 
-  if (s->bytes == 0) {
+  if (size == 0) {
     set_error (VHDKIT_ERR_SIZE_TOO_SMALL, EINVAL,
-               "%s: the source %s is empty", path, s->name);
+               "%s: the source %s is empty: give a size", path, s->name);
     return -1;
   }
   if (size < s->size) {

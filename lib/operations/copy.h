@@ -61,7 +61,7 @@ extern uint64_t copy_source_size (const struct copy_source *s);
 /* The size of a new disk at path with this source, of which maximum_size was
  * asked for: 0 means the source's own size.
  * Errors: INVALID_PARAMETER (smaller than the source; IP-13), SIZE_TOO_LARGE
- * (above 2040 GiB), SIZE_TOO_SMALL (the source is empty). */
+ * (above 2040 GiB), SIZE_TOO_SMALL (an empty source, and no size). */
 extern int copy_new_size (const struct copy_source *s, uint64_t maximum_size,
                           const char *path, uint64_t *ret_size);
 

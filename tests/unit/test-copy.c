@@ -694,16 +694,40 @@ nothing_but_holes (void **state)
   copy_source_close (s);
   assert_ok (store_close (to));
 
-  /* And nothing at all, or too much. */
-  assert_int_equal (truncate (path, 0), 0);
-  assert_ok (copy_source_open (raw_name (path), 0, NULL, NULL, &s));
-  assert_int_equal (copy_new_size (s, 0, "new", &blocks), -1);
-  assert_last_error (VHDKIT_ERR_SIZE_TOO_SMALL, "empty");
-  copy_source_close (s);
+  /* Or too much. */
   assert_int_equal (truncate (path, VHD_MAX_SIZE + 1), 0);
   assert_ok (copy_source_open (raw_name (path), 0, NULL, NULL, &s));
   assert_int_equal (copy_new_size (s, 0, "new", &blocks), -1);
   assert_last_error (VHDKIT_ERR_SIZE_TOO_LARGE, "2040 GiB");
+  copy_source_close (s);
+}
+
+/* What has no bytes has no size to take over; with one given it is all tail. */
+static void
+an_empty_source_needs_a_size (void **state)
+{
+  const char *path = temp_path ("none.raw");
+  const uint32_t block_sizes[] = { 0, 2 * MiB };
+  struct copy_source *s;
+  struct store *to;
+  uint64_t blocks = 0, bytes;
+  size_t i;
+  int fd = open (path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+
+  (void) state;
+  assert_int_equal (close (fd), 0);
+  assert_ok (copy_source_open (raw_name (path), 0, NULL, NULL, &s));
+  assert_int_equal (copy_new_size (s, 0, "new", &bytes), -1);
+  assert_last_error (VHDKIT_ERR_SIZE_TOO_SMALL, "empty: give a size");
+  for (i = 0; i < 2; i++) {
+    to = store_open_memory ("target");
+    assert_ok (copy_image (s, to, block_sizes[i], 4 * MiB, NULL, &blocks));
+    assert_int_equal (blocks, 0);
+    assert_ok (store_size (to, &bytes));
+    if (block_sizes[i] == 0)
+      assert_int_equal (bytes, 4 * MiB + 512);
+    assert_ok (store_close (to));
+  }
   copy_source_close (s);
 }
 
@@ -857,6 +881,7 @@ main (void)
     cmocka_unit_test (cancel_at_every_percent),
     cmocka_unit_test (progress_ends_at_the_size),
     cmocka_unit_test (nothing_but_holes),
+    cmocka_unit_test (an_empty_source_needs_a_size),
     cmocka_unit_test (cold_sources),
     cmocka_unit_test (not_synced),
     cmocka_unit_test (sources_that_are_none),
