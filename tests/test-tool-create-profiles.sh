@@ -130,6 +130,7 @@ refused 2 'vs2005 has no --source' "${vs[@]}" -S a.vhd "$new"
 refused 2 'vs2005 has no --uuid' "${vs[@]}" "$new" 3 \
         -u 01234567-89ab-4cde-8f01-23456789abcd
 refused 2 'vs2005 has no --block-size' "${vs[@]}" "$new" 3 -b 2M
+refused 2 'vs2005 has no --no-sync' "${vs[@]}" "$new" 3 --no-sync
 refused 2 'vs2005 has no --mode' "${vs[@]}" "$new" 3 --mode 600
 refused 2 'megabytes' "${vs[@]}" "$new" 3M
 refused 2 'megabytes' "${vs[@]}" "$new" ''

@@ -17,6 +17,7 @@ enum {
   OPT_PARENTS,
   OPT_ALLOW_COMPRESSED, OPT_ALLOW_ENCRYPTED,
   OPT_SPARSE, OPT_PREALLOCATE,
+  OPT_NO_SYNC,
   OPT_FORCE_SOURCE, OPT_SOURCE_PARENT,
   OPT_PROGRESS, OPT_PROGRESS_FD
 };
@@ -169,6 +170,7 @@ host_option (int o, struct create_command *c)
     break;
   case OPT_SPARSE: c->host_flags |= VHDKIT_HOST_SPARSE; break;
   case OPT_PREALLOCATE: c->host_flags |= VHDKIT_HOST_PREALLOCATE; break;
+  case OPT_NO_SYNC: c->host_flags |= VHDKIT_HOST_NO_SYNC; break;
   case OPT_FORCE_SOURCE: c->host_flags |= VHDKIT_HOST_FORCE_SOURCE; break;
   default: abort ();            /* an option in the table and nowhere else */
   }
@@ -238,6 +240,7 @@ parse (int argc, char *argv[], struct image_options *shared,
     { "allow-encrypted", no_argument, NULL, OPT_ALLOW_ENCRYPTED },
     { "sparse", no_argument, NULL, OPT_SPARSE },
     { "preallocate", no_argument, NULL, OPT_PREALLOCATE },
+    { "no-sync", no_argument, NULL, OPT_NO_SYNC },
     { "force-source", no_argument, NULL, OPT_FORCE_SOURCE },
     { "source-parent", required_argument, NULL, OPT_SOURCE_PARENT },
     { "search", required_argument, NULL, OPT_SEARCH },
@@ -340,6 +343,7 @@ const struct command cmd_create = {
     "      --sparse            fixed: reserve no space\n"
     "      --preallocate       fixed: write zeros where space cannot be\n"
     "                          reserved\n"
+    "      --no-sync           do not wait until the image is on the disk\n"
     "      --allow-compressed  where the file system compresses, too\n"
     "      --allow-encrypted   where the file system encrypts, too\n"
     "      --progress[=HOW]    bar, json, none, or auto: a bar on a terminal\n"

@@ -46,6 +46,8 @@ unknown_to_it (const struct create_command *c)
     return "--uuid";
   if (c->raw_parent)
     return "--raw-parent";
+  if (c->host_flags & VHDKIT_HOST_NO_SYNC)
+    return "--no-sync";
   if (c->security.set)
     return "--mode, --owner, --group or --acl";
   return NULL;

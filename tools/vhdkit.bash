@@ -67,7 +67,7 @@ _vhdkit ()
                        --raw-parent --source --source-parent --search
                        --force-source --uuid --profile --mode --owner --group
                        --acl --parents --sparse --preallocate
-                       --allow-compressed --allow-encrypted --quiet
+                       --no-sync --allow-compressed --allow-encrypted --quiet
                        --progress --progress=bar --progress=json
                        --progress=none --progress-fd --json --output' ;;
         info)   words="--chain --backing-chain $image" ;;
