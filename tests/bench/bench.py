@@ -140,8 +140,11 @@ class Bench:
                                             results["again"])]
         ratio = {k: statistics.median(x / b for x, b in zip(v, base) if b)
                  for k, v in results.items()}
+        over = {k: statistics.median(x / y for x, y in
+                                     zip(results["vhd"], results[k]) if y)
+                for k in ("vpc", "qcow2") if k in results}
         row = {"row": name, "time": time_row, "target": target,
-               "ratio": ratio,
+               "ratio": ratio, "vhd_over": over,
                "median": {k: statistics.median(v)
                           for k, v in results.items()},
                "rounds": len(results["vhd"])}
@@ -160,18 +163,24 @@ class Bench:
                 out[k].append(r["requests"] / r["seconds"])
                 seen[k].append(r)
         self.add(name, kinds, out, target)
+        self.add_details(seen)
+
+    def add_details(self, seen):
+        """seen: kind -> what each load of the last row said."""
+        row = self.rows[-1]
         # Processor time is counted in hundredths of a second: over all rounds.
-        self.rows[-1]["cpu_us"] = {
+        row["cpu_us"] = {
             k: sum(r["cpu"] for r in v) / sum(r["requests"] for r in v) * 1e6
             for k, v in seen.items()}
         for p in ("p50", "p99", "p999"):
-            self.rows[-1]["latency_us_" + p] = {
+            row["latency_us_" + p] = {
                 k: statistics.median(r[p] for r in v)
                 for k, v in seen.items()}
 
     def fresh(self, name, kinds, target, make, rounds=None, **kw):
         """Each measurement on an image of its own, made by make(kind)."""
         out = {k: [] for k in kinds}
+        seen = {k: [] for k in kinds}
         for n in range(rounds or self.o.rounds):
             order = kinds[n % len(kinds):] + kinds[:n % len(kinds)]
             for k in order:
@@ -179,7 +188,9 @@ class Bench:
                 r = self.load(s, seed=n + 1, **kw)
                 s.stop()
                 out[k].append(r["requests"] / r["seconds"])
+                seen[k].append(r)
         self.add(name, kinds, out, target)
+        self.add_details(seen)
 
 
 def print_header():
@@ -195,6 +206,24 @@ def print_row(row):
         row["row"] + (" (time)" if row["time"] else ""), cell("file"),
         cell("again"), cell("vpc"), cell("qcow2"), cell("vhd"),
         row["target"]), flush=True)
+    if " x " in row["target"] and row["vhd_over"]:
+        print("  " + ", ".join("%.1f x %s" % (v, k) for k, v in
+                               row["vhd_over"].items()), flush=True)
+
+
+def print_latencies(rows):
+    """For the ceiling and ourselves; of others they are in the JSON."""
+    print("\n%-50s %26s %26s" % ("latency in us: p50, p99, p99.9", "ceiling",
+                                 "vhdkit"))
+    for row in rows:
+        if "latency_us_p50" not in row:
+            continue
+        print("%-50s" % row["row"], end="")
+        for k in ("file", "vhd"):
+            print(" %8.0f %8.0f %8.0f" % tuple(
+                row["latency_us_" + p][k] for p in ("p50", "p99", "p999")),
+                end="")
+        print()
 
 
 
@@ -248,46 +277,57 @@ def steady(b):
 def fresh(b):
     size = b.o.size
     q = b.o.scale
-    blocks = min(size // (2 * MIB), 1024)
+    blocks = int(2048 * q)      # a place each: they take no memory
 
     def make(k):
         return b.make(k, "fresh." + k, size)
+
+    def make_long(k):
+        return b.make(k, "fresh." + k, blocks * 2 * MIB)
 
     b.fresh("sequential write 1 MiB, fresh, flush at end", ALL, ">= 0.90",
             make, op="write", pattern="sequential", block=MIB, depth=8,
             requests=min(size // MIB, int(400 * q)), flush_end=True)
     b.fresh("first touch of each block, flush at end", ALL,
-            ">= 0.60, 5 x vpc", make, op="write", pattern="stride", depth=16,
-            requests=blocks, flush_end=True)
+            ">= 0.60, 5 x vpc", make_long, op="write", pattern="stride",
+            depth=16, requests=blocks, flush_end=True)
     b.fresh("random write 4 KiB, fresh, flush at end", ALL,
             ">= 0.80, 4 x vpc", make, op="write", depth=16,
             requests=int(6000 * q), flush_end=True)
-    b.fresh("first touch + flush each, qd 1", ALL, ">= 0.45", make,
+    b.fresh("first touch + flush each, qd 1", ALL, ">= 0.45", make_long,
             op="write", pattern="stride", depth=1,
-            requests=min(blocks, 256), flush_each=True)
+            requests=min(blocks, 512), flush_each=True)
 
 
 def children(b):
-    """First writes into a child over a parent full of data."""
+    """First writes into a child over a parent full of data.  A child grows in
+    its file as it is written, so the ceiling is a raw file that does, and
+    then, to see what that costs, one that does not."""
     size = b.o.size
     kinds = [k for k in ALL if k != "vpc"]
+    # So few that most of them come to a place of their own.
+    load = dict(op="write", depth=16, requests=size // 131072, flush_end=True)
     base = {}
-    for k in kinds:
+    for k in kinds[2:] + ["file"]:
         base[k] = b.make(k, "base." + k, size)
         b.fill(k, base[k], size)
 
     def make(k):
+        raw = k in ("file", "again")
+        return b.make(k, "child." + k, size, parent=None if raw else base[k])
+
+    def make_full(k):
+        path = make(k)
         if k in ("file", "again"):
-            path = b.path("child." + k)
-            shutil.copyfile(base[k], path)
-            return path
-        return b.make(k, "child." + k, size, parent=base[k])
+            shutil.copyfile(base["file"], path)
+        return path
 
     b.fresh("child over parent: first writes, flush at end", kinds,
-            ">= 0.80, 5 x qcow2", make, op="write", depth=16,
-            requests=int(6000 * b.o.scale), flush_end=True)
-    for k in kinds:
-        os.unlink(base[k])
+            ">= 0.80, 5 x qcow2", make, **load)
+    b.fresh("  the same, the raw file full already", ["file", "again", "vhd"],
+            "", make_full, **load)
+    for path in base.values():
+        os.unlink(path)
 
 
 def chain(b, kind, depth, size):
@@ -473,6 +513,7 @@ def main():
                 s.process.kill()
                 s.process.wait()
         shutil.rmtree(directory, ignore_errors=True)
+    print_latencies(b.rows)
     print("%d rows in %d seconds, load average %.1f" % (
         len(b.rows), time.time() - began, os.getloadavg()[0]))
     if o.json:
