@@ -1,5 +1,5 @@
 #!/bin/bash -
-# SIGKILL of the server under three clients that write and flush, a hundred
+# SIGKILL of the server under three clients that write and flush, two hundred
 # times: nothing that was flushed is ever lost, and "vhdkit check" finds no
 # damage.  VHDKIT_KILL_ROUNDS=N makes it longer or shorter.
 # SPDX-License-Identifier: BSD-3-Clause
@@ -9,7 +9,7 @@ set -e
 requires_plugin
 requires_nbd_python
 
-rounds=${VHDKIT_KILL_ROUNDS:-100}
+rounds=${VHDKIT_KILL_ROUNDS:-200}
 cd "$tmp"
 base_image base.vhd 5M
 serve -r vhd base.vhd --run 'nbdcopy "$uri" base.raw'
