@@ -256,22 +256,42 @@ def steady(b):
             depth=32, requests=int(20000 * q))
     b.rates("write 4 KiB + flush, qd 1", ALL, servers, ">= 0.90", op="write",
             depth=1, requests=int(1500 * q), flush_each=True)
-    b.rates("write 4 KiB + flush, 8 connections", ALL, servers, "",
-            op="write", depth=1, connections=8, requests=int(4000 * q),
-            flush_each=True)
     small = [r for r in b.rows if "4 KiB, qd" in r["row"]
              and "flush" not in r["row"]]
     b.add("server CPU per 4 KiB request", ALL,
           {k: [r["cpu_us"][k] for r in small] for k in ALL}, "<= 1.10",
           time_row=True)
-    one, eight = b.rows[-3], b.rows[-2]
-    eight["eight_over_one"] = {
-        k: eight["median"][k] / one["median"][k] for k in ALL}
-    print("  8 connections over 1: " + ", ".join(
-        "%s %.2f" % (k, v) for k, v in eight["eight_over_one"].items())
-        + "   (vhdkit >= 3 on storage where a sync costs)")
     for s in servers.values():
         s.stop()
+
+
+def joins(b):
+    """Flushes of several connections, where a sync costs something."""
+    memory, b.dir = b.dir, tempfile.mkdtemp(prefix="vhdkit-bench-",
+                                            dir=b.o.disk)
+    try:
+        size = 64 * MIB
+        servers = {}
+        for k in ALL:
+            path = b.make(k, "joins." + k, size)
+            b.fill(k, path, size)
+            servers[k] = b.serve(k, path)
+        for conns, n in ((1, 300), (8, 1200)):
+            b.rates("write 4 KiB + flush, on a disk, %d connection%s"
+                    % (conns, "s" if conns > 1 else ""), ALL, servers, "",
+                    op="write", depth=1, connections=conns,
+                    requests=int(n * b.o.scale), flush_each=True)
+        one, eight = b.rows[-2:]
+        eight["eight_over_one"] = {
+            k: eight["median"][k] / one["median"][k] for k in ALL}
+        print("  8 connections over 1: " + ", ".join(
+            "%s %.1f" % (k, v) for k, v in eight["eight_over_one"].items())
+            + "   (vhdkit >= 3)")
+        for s in servers.values():
+            s.stop()
+    finally:
+        shutil.rmtree(b.dir, ignore_errors=True)
+        b.dir = memory
 
 
 def fresh(b):
@@ -459,9 +479,9 @@ def starts(b):
               time_row=True)
 
 
-GROUPS = [("steady", steady), ("fresh", fresh), ("children", children),
-          ("chains", chains), ("holes", holes), ("status", status),
-          ("copies", copies), ("starts", starts)]
+GROUPS = [("steady", steady), ("joins", joins), ("fresh", fresh),
+          ("children", children), ("chains", chains), ("holes", holes),
+          ("status", status), ("copies", copies), ("starts", starts)]
 
 
 def options():
@@ -478,6 +498,8 @@ def options():
                    help="only the ceiling and ourselves")
     p.add_argument("--json", metavar="FILE", help="write the figures there")
     p.add_argument("--dir", help="where the images go (default: memory)")
+    p.add_argument("--disk", default="/var/tmp",
+                   help="a folder on a disk, for flushes (default: /var/tmp)")
     p.add_argument("--vhd-arg", action="append", default=[],
                    help="a parameter for our plugin")
     p.add_argument("--nbdkit", default="nbdkit")
