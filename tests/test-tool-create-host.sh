@@ -49,9 +49,16 @@ if setfacl --version >/dev/null 2>&1 && setfacl -m u:1:r a.vhd 2>/dev/null; then
     refused 1 'INVALID_PARAMETER|INVALID_NAME' --acl nonsense new.vhd 3M
 fi
 
-# Folders.
-refused 1 PATH_NOT_FOUND one/new.vhd 3M
-vhdkit create --parents one/two/new.vhd 3M
+# Folders: the last one is made if it is missing, all with --parents, and none is
+# left by what fails.
+vhdkit create one/new.vhd 3M
+vhdkit create -t fixed -S one/new.vhd copies/new.vhd
+refused 1 PATH_NOT_FOUND three/four/new.vhd 3M
+refused 1 SIZE_TOO_SMALL three/new.vhd 1M
+refused 1 FILE_NOT_FOUND -B missing.vhd three/new.vhd
+refused 1 FILE_NOT_FOUND -S missing.vhd three/new.vhd
+refused 1 'IO|FILE_NOT_FOUND' -S "nbd+unix:///?socket=$tmp/nobody.sock" three/new.vhd
+vhdkit create --parents five/two/new.vhd 3M
 refused 1 SIZE_TOO_SMALL --parents three/four/new.vhd 1M
 refused 1 FILE_NOT_FOUND --parents -B missing.vhd three/four/new.vhd
 
