@@ -1,7 +1,7 @@
 /* vhdkit: the connections of an NBD store.
  * SPDX-License-Identifier: BSD-3-Clause
  *
- * Private to nbd-connection.c and store-nbd.c.
+ * Private to nbd-connection.c, nbd-open.c and store-nbd.c.
  *
  * Every connection has a thread that does nothing but move bytes: it polls the
  * socket and lets libnbd make progress.  Whoever wants something queues a
@@ -71,6 +71,12 @@ struct nbd_store {
 /* Set the last error to libnbd's of this thread; -1. */
 extern int remote_failed (const char *name, const char *doing);
 extern int remote_cancelled (const char *name);
+
+/* store_open_nbd, in this thread: cancelled, which may be NULL, is asked only
+ * while the server does not answer. */
+extern struct store *nbd_store_open (const char *uri,
+                                     int (*cancelled) (void *opaque),
+                                     void *opaque);
 
 /* Open one more connection, as conn[nr_conns++]; counted also on failure, for
  * connection_end. */

@@ -416,7 +416,7 @@ more_connections (struct nbd_store *n, int (*cancelled) (void *opaque),
 }
 
 struct store *
-store_open_nbd (const char *uri, int (*cancelled) (void *opaque),
+nbd_store_open (const char *uri, int (*cancelled) (void *opaque),
                 void *opaque)
 {
   struct nbd_store *n;
@@ -443,6 +443,8 @@ store_open_nbd (const char *uri, int (*cancelled) (void *opaque),
 
  error:
   error_save (&e);
+  /* Who has stopped waiting does not wait for goodbyes either. */
+  n->cancelled = e.code == VHDKIT_ERR_CANCELLED;
   remote_store_close (&n->base);
   error_restore (&e);
   return NULL;

@@ -204,8 +204,9 @@ extern void store_file_read_once (struct store *s);
 /* NBD, read-only; for libraries built with libnbd, else NOT_SUPPORTED.  Uses
  * several connections where the server allows it. */
 extern bool store_is_nbd_uri (const char *name);
-/* cancelled (may be NULL) is asked while a server does not answer; CANCELLED
- * once it returns non-zero. */
+/* cancelled (may be NULL) is asked, in the calling thread, until it is open,
+ * whatever keeps it: a server, or a name server, that does not answer.
+ * CANCELLED soon after it returns non-zero. */
 extern struct store *store_open_nbd (const char *uri,
                                      int (*cancelled) (void *opaque),
                                      void *opaque);
