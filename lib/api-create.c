@@ -2,7 +2,8 @@
  * SPDX-License-Identifier: BSD-3-Clause
  *
  * What can be refused is refused in the call; what is left to do, a job, is
- * done in the call too or becomes a task.
+ * done in the call too or becomes a task.  Of a source on a server nothing is
+ * known in the call.
  */
 #include <config.h>
 
@@ -61,7 +62,7 @@ describe (const struct creation *c)
                       c->options.type == VHDKIT_TYPE_FIXED ? "fixed"
                       : c->options.type == VHDKIT_TYPE_DYNAMIC ? "dynamic"
                       : "differencing", path,
-                      c->source ? " from a copy" : "");
+                      c->source || c->source_uri ? " from a copy" : "");
 }
 
 /*----------------------------------------------------------------------
@@ -102,21 +103,26 @@ copy_flags (uint32_t host_flags)
   return host_flags & VHDKIT_HOST_FORCE_SOURCE ? COPY_FORCE_SOURCE : 0;
 }
 
-/* The source, if there is one, and the final size: IP-13. */
+/* The source, if there is one, and the final size: IP-13.  A remote one, and
+ * its size, are for the task. */
 static int
 open_source (const char *path, const struct vhdkit_create_parameters *p,
-             struct copy_source **ret_source, uint64_t *ret_size)
+             struct create_request *r, struct copy_source **ret_source)
 {
   struct copy_source *source;
 
   *ret_source = NULL;
-  *ret_size = p->maximum_size;
+  r->options.size = p->maximum_size;
   if (!p->source_path)
     return 0;
+  if (copy_source_is_remote (p->source_path)) {
+    r->source_uri = p->source_path;
+    return 0;
+  }
   if (copy_source_open (p->source_path, copy_flags (p->host_flags),
                         p->source_options, NULL, &source) == -1)
     return -1;
-  if (copy_new_size (source, p->maximum_size, path, ret_size) == -1) {
+  if (copy_new_size (source, p->maximum_size, path, &r->options.size) == -1) {
     copy_source_close (source);
     return -1;
   }
@@ -142,7 +148,7 @@ new_creation (const char *path, const struct vhdkit_create_parameters *p,
   };
   struct copy_source *source;
 
-  if (!absolute || open_source (path, p, &source, &r.options.size) == -1)
+  if (!absolute || open_source (path, p, &r, &source) == -1)
     return -1;
   memcpy (r.options.id, p->unique_id, sizeof r.options.id);
   set_parent (&r.options, p->parent_path);

@@ -709,13 +709,16 @@ struct vhdkit_create_parameters {
  * ret_task NULL: returns when the image is complete, durable and open.
  * ret_task not NULL: *ret_task is the task that makes it, to be given back
  * with vhdkit_task_free.  Arguments, names and limits have been checked then,
- * and the source and the parent are open; what goes wrong later is the error
- * of the task.  The strings and structs of params are no longer needed, but
- * *ret_disk is written by the task just before it is complete, and only if it
- * succeeds.  A disk returned is closed with vhdkit_close.
+ * and the parent is open, and the source unless it is an NBD URI; what goes
+ * wrong later is the error of the task.  The strings and structs of params are
+ * no longer needed, but *ret_disk is written by the task just before it is
+ * complete, and only if it succeeds.  A disk returned is closed with
+ * vhdkit_close.
  *
- * The call itself may block, also with a task: it opens the source, and an NBD
- * server that accepts and never answers keeps it.
+ * With a task the call does not wait for servers.  Whether there is one, and
+ * the size of what it has (and so whether maximum_size is too small for it), is
+ * found by the task, which can be cancelled meanwhile; a file that the URI
+ * names with a relative path is looked for then.
  *
  * A version 1 disk may be used for what access_mask says.  A version 2 disk is
  * open for reading, writing, information and changes of metadata, as
@@ -730,7 +733,7 @@ struct vhdkit_create_parameters {
  *   allocation; sector_size; version 2, fixed, and a block size; path or
  *   ret_disk NULL; maximum_size above 2040 GiB [SIZE_TOO_LARGE];
  *   provider_flags; physical_sector_size; then
- *   a source larger than maximum_size.
+ *   a source larger than maximum_size (an NBD URI: by the task).
  * Other errors: PROVIDER_NOT_FOUND (not a VHD), BAD_PATHNAME (an empty path),
  * PATH_NOT_FOUND, EXISTS, HOST_LIMITATION (a compressed or encrypted place),
  * SHUTTING_DOWN, DISK_FULL, FILE_TOO_LARGE_FOR_FS, ACCESS_DENIED, INVALID_NAME,

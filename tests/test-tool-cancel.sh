@@ -5,6 +5,7 @@
 source ./functions.sh
 set -e
 requires nbdkit --version
+requires jq --version
 cd "$tmp"
 mkdir folder
 
@@ -81,7 +82,8 @@ for i in $(seq 25); do
 done
 rm -f folder/new.vhd
 
-# A server that never says a word: nothing has begun, and it ends all the same.
+# A server that never says a word: nothing is copied, and it ends all the same,
+# with a last line of progress.
 python3 - <<'PYTHON' &
 import socket, time
 s = socket.socket(socket.AF_UNIX)
@@ -92,9 +94,22 @@ PYTHON
 mute=$!
 cleanup_fn kill $mute
 for ((i = 0; i < 200; i++)); do [ ! -S mute.sock ] || break; sleep 0.05; done
-interrupt TERM 1 2000 -S "nbd+unix:///?socket=$tmp/mute.sock" folder/new.vhd
+mute_uri="nbd+unix:///?socket=$tmp/mute.sock"
+for signal in INT TERM; do
+    interrupt $signal 1 2000 --progress=json -S "$mute_uri" folder/a/new.vhd
+    assert_equal $status 3
+    assert_grep '^vhdkit: create: folder/a/new.vhd: cancelled$' err
+    assert_equal "$(jq -rs 'map([.state, .percent, .["total-bytes"]] | @tsv) |
+                            unique[]' out)" $'done\t0\t0\nrunning\t0\t0'
+    assert_equal "$(jq -rs '.[-1] | [.state, .result, .error] | @tsv' out)" \
+                 $'done\tcancelled\tCANCELLED'
+    nothing_left
+done
+# What Azure takes depends on the size, so it is asked for before there is a
+# task.
+interrupt INT 1 2000 --profile azure -S "$mute_uri" folder/a/new.vhd
 assert_equal $status 3
-assert_grep '^vhdkit: create: folder/new.vhd: cancelled$' err
+assert_grep '^vhdkit: create: folder/a/new.vhd: cancelled$' err
 nothing_left
 
 # nohup means it.

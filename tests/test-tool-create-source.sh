@@ -151,6 +151,16 @@ copied grandchild.vhd --search search
 # Over NBD.
 start_nbdkit nbd -r file expected
 copied "$(uri nbd)"
+size=$(stat -c %s expected)
+truncate -s $((size + 4096)) expected
+copied "$(uri nbd)" --size $((size + 4096))
+status=0
+vhdkit create -S "$(uri nbd)" -s $((size - 512)) smaller.vhd 2>err || status=$?
+assert_equal $status 1
+assert_grep 'too small for the source.*\(INVALID_PARAMETER, 0x00000057\)' err
+[ ! -e smaller.vhd ]
+vhdkit create --profile azure -q -S "$(uri nbd)" azure.vhd
+assert_equal "$(get azure.vhd '."virtual-size"')" $((14 * 1048576))
 stop_nbdkit nbd
 start_nbdkit other memory 8M
 truncate -s 8M expected
@@ -158,6 +168,15 @@ cp /dev/null expected
 truncate -s 8M expected
 copied "$(uri other)"
 stop_nbdkit other
+start_nbdkit none memory 0
+: >expected
+truncate -s 3M expected
+copied "$(uri none)" --size 3M
+status=0
+vhdkit create -S "$(uri none)" empty.vhd 2>err || status=$?
+assert_equal $status 1
+assert_grep 'is empty: give a size \(SIZE_TOO_SMALL, 0x00000057\)' err
+stop_nbdkit none
 
 # A source without a byte, of a size that is given: zeros.
 : >empty

@@ -4,10 +4,12 @@
  * Signals arrive as bytes of a signalfd, the end of the task as one of its own
  * descriptor: poll waits for both, and in between it is time for progress.
  *
- * The call that makes the task looks at source, parent and folder first, which
- * can take long with a server that does not answer, and cannot be cancelled.
- * It is therefore made in another thread.  If a signal comes and the call does
- * not return soon, we leave without it: it has not made a file by then.
+ * The call that makes the task looks at parent, folder and a source that is a
+ * file first (and --profile azure asks for the size of any source), which can
+ * take long where a server is behind them that does not answer, and cannot be
+ * cancelled.  It is therefore made in another thread.  If a signal comes and
+ * the call does not return soon, we leave without it: it has not made a file by
+ * then.
  *
  * (No library for event loops: there is one loop, and it waits for two things.)
  */

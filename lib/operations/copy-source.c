@@ -70,15 +70,22 @@ is_cancelled (void *opaque)
 {
   const struct progress *p = opaque;
 
-  return p && p->fn && p->fn (p->opaque, 0, 1);
+  return p->fn (p->opaque, 0, 0);
 }
 
 static int
 open_nbd (struct copy_source *s, const struct progress *progress)
 {
   s->kind = COPY_FROM_NBD;
-  s->store = store_open_nbd (s->name, is_cancelled, (void *) progress);
+  s->store = store_open_nbd (s->name, progress && progress->fn ? is_cancelled
+                             : NULL, (void *) progress);
   return s->store ? store_size (s->store, &s->bytes) : -1;
+}
+
+bool
+copy_source_is_remote (const char *path)
+{
+  return store_is_nbd_uri (path);
 }
 
 static int
@@ -91,7 +98,7 @@ open_by_name (struct copy_source *s, uint32_t flags,
 
   if (strncmp (s->name, "raw:", 4) == 0)
     return open_flat (s, s->name + 4, force);
-  if (store_is_nbd_uri (s->name))
+  if (copy_source_is_remote (s->name))
     return open_nbd (s, progress);
   if (stat (s->name, &st) == 0 && S_ISBLK (st.st_mode))
     return open_flat (s, s->name, force);

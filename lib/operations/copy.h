@@ -28,6 +28,9 @@ struct copy_source;
 enum copy_kind { COPY_FROM_VHD, COPY_FROM_RAW, COPY_FROM_DEVICE,
                  COPY_FROM_NBD };
 
+/* Is it a server that is asked, which may take long or for ever? */
+extern bool copy_source_is_remote (const char *path);
+
 /* Copy a block device although it is mounted, held or being written. */
 #define COPY_FORCE_SOURCE 0x1
 

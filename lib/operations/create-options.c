@@ -124,7 +124,7 @@ check_creator (const char *path, const char *creator)
  * same answer. */
 int
 create_check_options (const char *path, const struct vhdkit_create_options *o,
-                      bool has_source)
+                      bool has_source, bool size_known)
 {
   const uint32_t known = VHDKIT_CREATE_RAW_PARENT
     | VHDKIT_CREATE_ANY_BLOCK_SIZE | VHDKIT_CREATE_ANY_SIZE
@@ -150,7 +150,8 @@ create_check_options (const char *path, const struct vhdkit_create_options *o,
     return invalid (VHDKIT_ERR_INVALID_PARAMETER, path,
                     "a differencing image has the content of its parent, not "
                     "that of a source");
-  if (check_block_size (path, o) == -1 || check_size (path, o) == -1
+  if (check_block_size (path, o) == -1
+      || (size_known && check_size (path, o) == -1)
       || check_parent (path, o) == -1 || check_creator (path, o->creator) == -1)
     return -1;
   return 0;

@@ -3,7 +3,9 @@
  *
  * In two steps, which may be in two threads: all that can be refused without
  * writing anything is refused in the first one, so that whoever asked gets
- * the answer at once; the second one makes the file.
+ * the answer at once; the second one makes the file.  A source on a server is
+ * opened in the second one, too: nobody knows how long that takes, and the
+ * second one can be cancelled.
  *
  * (1) Both footers are written last, after everything else is durable.  Until
  *     then no reader takes the file for an image (create-contents.c).
@@ -13,6 +15,7 @@
  */
 #include <config.h>
 
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -43,6 +46,7 @@ keep_request (struct creation *c, const struct create_request *r)
   if (keep (r->path, &c->path) == -1
       || keep (r->options.parent, &c->parent_path) == -1
       || keep (r->options.creator, &c->creator) == -1
+      || keep (r->source_uri, &c->source_uri) == -1
       || (r->security && keep (r->security->acl, &c->acl) == -1))
     return -1;
   c->options = r->options;
@@ -71,18 +75,18 @@ missing_folders (uint32_t host_flags)
 static int
 check_limits (const struct creation *c, const struct create_request *r)
 {
-  const uint64_t full = create_full_size (c);
-
   if (c->host_rules
       && host_check_volume (c->file.dirfd, c->path, c->host_flags) == -1)
     return -1;
   if (r->free_bytes
       && host_check_room (c->file.dirfd, c->path, r->free_bytes) == -1)
     return -1;
-  if (r->full_room && host_check_room (c->file.dirfd, c->path, full) == -1)
+  if (r->full_room
+      && host_check_room (c->file.dirfd, c->path, create_full_size (c)) == -1)
     return -1;
   if (r->full_size
-      && host_check_file_size (c->file.dirfd, c->path, full) == -1)
+      && host_check_file_size (c->file.dirfd, c->path,
+                               create_full_size (c)) == -1)
     return -1;
   return 0;
 }
@@ -91,8 +95,10 @@ int
 creation_new (const struct create_request *r, struct copy_source *source,
               struct creation **ret)
 {
+  const bool later = r->source_uri != NULL;
   struct creation *c = calloc (1, sizeof *c);
 
+  assert (!later || !(source || r->full_room || r->full_size));
   if (!c) {
     copy_source_close (source);
     set_error_errno (ENOMEM, "%s", r->path);
@@ -103,13 +109,14 @@ creation_new (const struct create_request *r, struct copy_source *source,
   /* What has the name first: EXISTS does not depend on what the parent is
    * like. */
   if (keep_request (c, r) == -1
-      || create_check_options (c->path, &c->options, source != NULL) == -1
+      || create_check_options (c->path, &c->options, source || later,
+                               !later || c->options.size) == -1
       || security_check (&c->security, c->path) == -1
       || path_check_names_file (c->path) == -1
       || folders_make (&c->folders, c->path,
                        missing_folders (c->host_flags)) == -1
       || new_file_place (&c->file, c->path) == -1
-      || create_make_plan (c) == -1
+      || (!later && create_make_plan (c) == -1)
       || check_limits (c, r) == -1) {
     creation_free (c);
     return -1;
@@ -118,9 +125,24 @@ creation_new (const struct create_request *r, struct copy_source *source,
   return 0;
 }
 
+/* And do what had to wait for its size. */
+static int
+open_remote_source (struct creation *c)
+{
+  struct vhdkit_create_options *o = &c->options;
+
+  if (copy_source_open (c->source_uri, 0, NULL, c->progress, &c->source) == -1
+      || copy_new_size (c->source, o->size, c->path, &o->size) == -1
+      || create_check_options (c->path, o, true, true) == -1)
+    return -1;
+  return create_make_plan (c);
+}
+
 static int
 make_file (struct creation *c)
 {
+  if (c->source_uri && open_remote_source (c) == -1)
+    return -1;
   c->file.no_sync = c->host_flags & VHDKIT_HOST_NO_SYNC;
   if (new_file_make (&c->file, security_first_mode (&c->security)) == -1)
     return -1;
@@ -191,6 +213,7 @@ creation_free (struct creation *c)
   free (c->path);
   free (c->parent_path);
   free (c->creator);
+  free (c->source_uri);
   free (c->acl);
   free (c);
   error_restore (&e);

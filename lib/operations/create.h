@@ -72,6 +72,8 @@ extern uint32_t create_timestamp (int64_t seconds);
 struct create_request {
   const char *path;
   struct vhdkit_create_options options; /* size: the final one */
+  const char *source_uri;       /* a remote source, which creation_run opens;
+                                   then options.size may be 0: the source's */
   const struct vhdkit_security *security;       /* NULL: inherited */
   uint32_t host_flags;          /* VHDKIT_HOST_... */
   bool host_rules;              /* refuse compressed and encrypted places */
@@ -84,10 +86,11 @@ struct creation {
   char *path;                   /* owned, as are the strings below */
   struct vhdkit_create_options options;
   char *parent_path, *creator, *acl;
+  char *source_uri;             /* NULL: none, or not remote */
   struct vhdkit_security security;      /* set 0: inherited */
   uint32_t host_flags;
   bool host_rules;
-  struct copy_source *source;   /* owned; NULL: all zeros */
+  struct copy_source *source;   /* owned; NULL: all zeros, or not yet open */
   bool copied;                  /* all of it */
 
   /* create-plan.c */
@@ -110,7 +113,7 @@ struct creation {
 /* Check all that can be checked before anything is written, and hold on to
  * what was found (folder, parent): options, folder (made if it may be), what
  * has the name already, parent, host rules, limits.  source: the creation
- * takes it over, also on failure. */
+ * takes it over, also on failure; NULL with a source_uri. */
 extern int creation_new (const struct create_request *r,
                          struct copy_source *source, struct creation **ret);
 
@@ -124,10 +127,10 @@ extern void creation_undo (struct creation *c);
  * neither.  Keeps the last error. */
 extern void creation_free (struct creation *c);
 
-/* create-options.c */
+/* create-options.c.  Without size_known the size is left for later. */
 extern int create_check_options (const char *path,
                                  const struct vhdkit_create_options *o,
-                                 bool has_source);
+                                 bool has_source, bool size_known);
 
 /* create-plan.c */
 extern int create_make_plan (struct creation *c);

@@ -13,8 +13,9 @@
 #include "vhdkit.h"
 
 struct progress {
-  /* done of total bytes; returns non-zero to cancel (the operation then fails
-   * with CANCELLED after cleaning up).  NULL: no one looks. */
+  /* done of total bytes (0: not known yet); returns non-zero to cancel (the
+   * operation then fails with CANCELLED after cleaning up).  NULL: no one
+   * looks. */
   int (*fn) (void *opaque, uint64_t done, uint64_t total);
   void *opaque;
   /* A file descriptor that becomes readable when fn would cancel, for an
