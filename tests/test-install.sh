@@ -85,6 +85,31 @@ answers 'SIZE_TOO_SMALL 57 ' "$tmp/create" "$tmp/d.vhd" maximum_size=512
 answers ok "$tmp/vs2005" dynamic "$tmp/new/d.vhd" 20 $STRICT
 answers ok "$tmp/vs2005" diff e.vhd "$tmp/new/d.vhd" $STRICT
 answers 'call SIZE_TOO_SMALL a0040684 ' "$tmp/vs2005" fixed "$tmp/f.vhd" 2
+
+# A task that is watched, and one that is cancelled, because the server of its
+# source accepts and never says a word.
+if grep -q '^#define HAVE_LIBNBD 1' "$top_builddir/config.h" &&
+   command -v python3 >/dev/null; then
+    python3 - "$tmp/mute.sock" <<'PYTHON' &
+import socket, sys, time
+s = socket.socket(socket.AF_UNIX)
+s.bind(sys.argv[1])
+s.listen()
+time.sleep(60)
+PYTHON
+    mute=$!
+    cleanup_fn kill $mute
+    for ((i = 0; i < 200; i++)); do
+        [ ! -S "$tmp/mute.sock" ] || break
+        sleep 0.05
+    done
+    "$tmp/task" "$tmp/task.vhd" "nbd+unix:///?socket=$tmp/mute.sock" \
+        >"$tmp/task.out"
+    assert_equal "$(cat "$tmp/task.out")" $'done 100 OK\ncancelled 1 CANCELLED'
+    "$bindir/vhdkit" check -q "$tmp/task.vhd"
+    [ ! -e "$tmp/task.vhd.other" ] || fail "a cancelled task leaves a file"
+fi
+
 mv "$tmp/a.vhd" "$tmp/new"
 "$tmp/info" "$tmp/b.vhd" >"$tmp/info.out"
 assert_grep "^tried .*/a.vhd$" "$tmp/info.out"
