@@ -199,7 +199,7 @@ refused ()
 refused 'FILE_NOT_FOUND' -S missing.vhd
 refused 'FILE_NOT_FOUND' -S raw:missing
 refused 'FORMAT_UNKNOWN|INVALID_FILE_SIZE' -S raw
-refused 'the source raw:empty is empty: give a size \(SIZE_TOO_SMALL,' -S raw:empty
+refused 'raw:empty is empty: give a size \(SIZE_TOO_SMALL,' -S raw:empty
 refused 'IO|FILE_NOT_FOUND' -S "nbd+unix:///?socket=$tmp/nobody.sock"
 python3 - <<'PYTHON'
 with open('search/dynamic.vhd', 'r+b') as f:
