@@ -374,6 +374,43 @@ bits_stay_while_they_are_used (void **state)
   end_world (w);
 }
 
+/* Bits are read from the file; meanwhile others are set, written, and pushed
+ * out of the cache again.  What was read before must not take their place. */
+static int
+write_and_push_out (struct world *w)
+{
+  uint8_t byte;
+
+  if (write_a_sector (w) == -1 || image_flush (w->image) == -1)
+    return -1;
+  for (uint64_t b = 1; b <= 2; b++)     /* as many as there is room for */
+    if (image_pread (w->image, &byte, 1, b * BLOCK) == -1)
+      return -1;
+  return 0;
+}
+
+static void
+bits_read_too_early_are_not_kept (void **state)
+{
+  struct world *w = new_world (VHD_DIFFERENCING);
+
+  (void) state;
+  for (uint64_t b = 0; b < BLOCKS; b++)
+    put_byte (w->image, 'Q', 512, b * BLOCK);
+  reopen (w);
+  gate_shut (&w->gate, GATE_AFTER, CALL_READ,
+             place_of (w, 0) - vhd_bitmap_bytes (BLOCK),
+             vhd_bitmap_bytes (BLOCK));
+  interleave (w, &w->gate, read_first_sectors, write_and_push_out);
+  for (int again = 0; again < 2; again++) {
+    assert_reads (w, 'Q', 512, 0);
+    assert_reads (w, 'B', 512, 512);
+    assert_reads (w, PARENT_BYTE, 512, 2 * 512);
+    reopen (w);
+  }
+  end_world (w);
+}
+
 /*----------------------------------------------------------------------
  * Commits
  *--------------------------------------------------------------------*/
@@ -502,6 +539,7 @@ main (void)
     cmocka_unit_test (trim_during_a_write),
     cmocka_unit_test (block_is_made_anew_while_its_bits_are_read),
     cmocka_unit_test (bits_stay_while_they_are_used),
+    cmocka_unit_test (bits_read_too_early_are_not_kept),
     cmocka_unit_test (sector_added_during_a_commit_is_committed_next),
     cmocka_unit_test (flush_during_a_flush_covers_its_own),
     cmocka_unit_test (flushes_that_meet_join),
