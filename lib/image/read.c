@@ -34,7 +34,9 @@ bad_block (struct image *i, uint32_t block)
 
 /* Part of a block whose sectors are partly here, partly below.  1: the block
  * has moved, look again.  The bits are looked at before the entry: if they are
- * already those of the next place, the entry has changed before them. */
+ * already those of the next place, the entry has changed before them.  A bit
+ * that is clear is right in any case: if it belongs to the next place, then the
+ * block was freed during this read, and read as what is below. */
 static int
 read_mixed (struct image *i, const struct bitmap *b, uint32_t entry,
             char *buf, size_t count, uint64_t offset)
@@ -85,14 +87,13 @@ read_block (struct image *i, void *buf, size_t count, uint64_t offset)
                           + (offset & (i->block_size - 1)));
     if (bitmap_get (i, block, &b) == -1)
       return -1;
-    /* The bits must be those of this place.  Else it became full, was freed,
-     * or moved just now: look again. */
-    if (b && entry == block_entry (i, block)) {
+    if (b) {
       int r = read_mixed (i, b, entry, buf, count, offset);
 
       if (r != 1)
         return r;
     }
+    /* It became full, was freed, or moved just now: look again. */
   }
 }
 

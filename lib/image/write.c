@@ -218,7 +218,9 @@ write_locked (struct image *i, const struct piece *p)
   return 0;
 }
 
-/* Within a section. */
+/* Within a section.  If the block moves after the look at its entry, it was
+ * freed meanwhile; its old place is nobody's until the section ends, and this
+ * write came before the free. */
 static int
 write_block (struct image *i, const struct piece *p)
 {
@@ -230,8 +232,7 @@ write_block (struct image *i, const struct piece *p)
     if (full)
       return write_in_place (i, p, entry);
     b = (struct bitmap *) cache_find (&i->bitmaps, p->block);
-    if (b && all_set (b, p->first, p->sectors)
-        && entry == block_entry (i, p->block))
+    if (b && all_set (b, p->first, p->sectors))
       return write_in_place (i, p, entry);
   }
   return write_locked (i, p);
