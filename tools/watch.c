@@ -121,8 +121,9 @@ call_and_wait (struct call *c, int signals, bool *ret_cancelled)
     *ret_cancelled = true;
     if (wait_for (c->fd, -1, GRACE_MS) != EVENT_READY) {
       complain (c->w->file, "cancelled");
-      /* From here, because the thread still uses what our callers have. */
-      exit (finish_output (STATUS_CANCELLED));
+      /* From here, because the thread still uses what our callers have; and
+       * without what libraries do at the end, because it uses them, too. */
+      _exit (finish_output (STATUS_CANCELLED));
     }
   }
   pthread_join (thread, NULL);

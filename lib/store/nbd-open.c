@@ -24,6 +24,10 @@
 
 /* How often to look whether anyone still wants it. */
 #define LOOK_MS 25
+/* How long to wait for a thread that nobody wants any more: it looks as often,
+ * and it is better gone, because the process may be about to end, and with it
+ * what libnbd uses. */
+#define GRACE_MS 50
 
 /* Shared by the thread and the one who waits; who is the last frees it. */
 struct opening {
@@ -41,7 +45,10 @@ leave (struct opening *o)
 {
   if (--o->users > 0)
     return;
-  store_close (o->store);
+  if (o->store) {               /* nobody wants it: without a goodbye */
+    store_nbd_cancel (o->store);
+    store_close (o->store);
+  }
   error_discard (&o->error);
   if (o->changed != -1)
     close (o->changed);
@@ -112,11 +119,25 @@ start_thread (struct opening *o)
   return -1;
 }
 
+/* Until it is done, or unwanted and too busy to notice. */
+static void
+wait_for_thread (struct opening *o, int (*cancelled) (void *opaque),
+                 void *opaque)
+{
+  struct pollfd p = { .fd = o->changed, .events = POLLIN };
+
+  while (!o->done && !o->unwanted) {
+    poll (&p, 1, LOOK_MS);      /* however it ends, there is another look */
+    o->unwanted = cancelled (opaque);
+  }
+  if (!o->done)
+    poll (&p, 1, GRACE_MS);
+}
+
 struct store *
 store_open_nbd (const char *uri, int (*cancelled) (void *opaque),
                 void *opaque)
 {
-  struct pollfd p = { .events = POLLIN };
   struct store *s = NULL;
   struct opening *o;
 
@@ -129,19 +150,15 @@ store_open_nbd (const char *uri, int (*cancelled) (void *opaque),
     leave (o);
     return NULL;
   }
-  p.fd = o->changed;
-  while (!o->done && !cancelled (opaque))
-    poll (&p, 1, LOOK_MS);      /* however it ends, there is another look */
-  if (o->done) {
+  wait_for_thread (o, cancelled, opaque);
+  if (o->done && !o->unwanted) {
     s = o->store;
     o->store = NULL;
     if (s == NULL)
       error_restore (&o->error);
   }
-  else {
-    o->unwanted = true;
+  else
     remote_cancelled (uri);
-  }
   leave (o);
   return s;
 }
