@@ -27,6 +27,7 @@
 struct world {
   struct store *memory, *parent_memory;
   struct gate gate, parent_gate;
+  struct fault fault;           /* of the image's own store */
   struct recording recording;
   struct image *image, *parent;
   uint8_t buf[2 * BLOCK];       /* of the actor that reads */
@@ -41,7 +42,7 @@ struct world {
 
 static inline struct image *
 open_over (struct store *memory, struct gate *gate, struct recording *r,
-           bool writable)
+           struct fault *f, bool writable)
 {
   /* A cache that holds the bitmaps of two blocks, one of which may be dirty
    * before a writer commits; and no other commits but those we ask for. */
@@ -52,6 +53,8 @@ open_over (struct store *memory, struct gate *gate, struct recording *r,
 
   if (r)
     s = record_open (s, r);
+  if (f)
+    s = fault_open (s, f);
   s = slow_open (s, gates, 1);
   if (image_open (s, &o, &i) == -1)
     fail_msg ("%s", vhdkit_get_error ());
@@ -86,7 +89,8 @@ open_image (struct world *w)
 {
   struct below below;
 
-  w->image = open_over (w->memory, &w->gate, &w->recording, true);
+  w->image = open_over (w->memory, &w->gate, &w->recording, &w->fault,
+                        true);
   if (image_footer (w->image)->type == VHD_DIFFERENCING) {
     below = below_image (w->parent);
     image_set_below (w->image, &below);
@@ -104,10 +108,12 @@ new_world (uint32_t type)
   recording_init (&w->recording);
   if (type == VHD_DIFFERENCING) {
     w->parent_memory = new_image_in_memory (VHD_DYNAMIC);
-    w->parent = open_over (w->parent_memory, &w->parent_gate, NULL, true);
+    w->parent = open_over (w->parent_memory, &w->parent_gate, NULL, NULL,
+                           true);
     put_byte (w->parent, PARENT_BYTE, DISK - BLOCK, 0);
     assert_ok (image_close (w->parent));
-    w->parent = open_over (w->parent_memory, &w->parent_gate, NULL, false);
+    w->parent = open_over (w->parent_memory, &w->parent_gate, NULL, NULL,
+                           false);
   }
   w->memory = new_image_in_memory (type);
   open_image (w);
@@ -174,7 +180,7 @@ assert_reads_after_a_cut (struct world *w, uint8_t byte, size_t count,
   size_t durable = recording_durable (&w->recording, nr);
   struct store *after = recording_cut (&w->recording, durable, durable, NULL,
                                        NULL);
-  struct image *i = open_over (after, &w->gate, NULL, false);
+  struct image *i = open_over (after, &w->gate, NULL, NULL, false);
   struct below below = below_image (w->parent);
 
   if (w->parent)

@@ -11,6 +11,8 @@
 
 #include "interleave.h"
 
+#include <errno.h>
+
 #include "pause.h"
 
 #define Z ((uint64_t) ZERO_BLOCK * BLOCK)
@@ -358,6 +360,19 @@ check_read_and_there (struct world *w)
   check_sector_is_there (w);
 }
 
+/* Its bitmap cannot be written: it stays dirty. */
+static int
+flush_in_vain (struct world *w)
+{
+  int r;
+
+  w->fault = (struct fault) { .kinds = CALL_WRITE, .err = EIO,
+                              .fail_at = 1 };
+  r = image_flush (w->image);
+  w->fault.fail_at = 0;
+  return r == -1 ? 0 : -1;
+}
+
 static void
 bits_pushed_out_beside_a_commit (void **state)
 {
@@ -365,9 +380,14 @@ bits_pushed_out_beside_a_commit (void **state)
     prepare_bits_to_be_committed, flush_image, push_out_and_read,
     check_read_and_there
   };
+  static const struct pair in_vain = {
+    prepare_bits_to_be_committed, flush_in_vain, push_out_and_read,
+    check_read_and_there
+  };
 
   (void) state;
   at_every_instruction (&pushed);
+  at_every_instruction (&in_vain);
 }
 
 int

@@ -10,6 +10,8 @@
 
 #include "interleave.h"
 
+#include <errno.h>
+
 static int
 write_bytes (struct world *w, uint8_t byte, size_t count, uint64_t offset)
 {
@@ -474,6 +476,70 @@ flush_during_a_flush_covers_its_own (void **state)
   }
 }
 
+/* A flush that has nothing new to write still waits for a commit that is under
+ * way: what that one has taken over is not there before it ends. */
+static void
+flush_waits_for_the_commit_of_another (void **state)
+{
+  static const uint32_t types[] = { VHD_DYNAMIC, VHD_DIFFERENCING, VHD_FIXED };
+
+  (void) state;
+  for (int k = 0; k < 3; k++) {
+    struct world *w = new_world (types[k]);
+    struct actor first, second;
+
+    put_byte (w->image, 'Q', 512, 6 * 512);
+    gate_shut (&w->gate, GATE_BEFORE, CALL_FLUSH, ANYWHERE);
+    w->gate.most = 1;
+    start (&first, w, flush_image);
+    assert_true (gate_await (&w->gate, 1));
+    start (&second, w, flush_image);
+    let_go_on (&second);
+    assert_false (second.done);
+    gate_open (&w->gate);
+    finish (&first);
+    finish (&second);
+    assert_reads_after_a_cut (w, 'Q', 512, 6 * 512);
+    end_world (w);
+  }
+}
+
+/* Two flushes are served by one commit, which fails: both are told. */
+static void
+failed_commit_is_told_to_all_it_served (void **state)
+{
+  struct world *w = new_world (VHD_DIFFERENCING);
+  struct actor first, other[2];
+
+  (void) state;
+  w->fault = (struct fault) { .kinds = CALL_WRITE, .err = ENOSPC,
+                              .for_good = true };
+  put_byte (w->image, 'Q', 512, 6 * 512);
+  gate_shut (&w->gate, GATE_BEFORE, CALL_FLUSH, ANYWHERE);
+  w->gate.most = 1;
+  start (&first, w, flush_image);
+  assert_true (gate_await (&w->gate, 1));
+  assert_ok (write_another_sector (w));
+  for (int k = 0; k < 2; k++) {
+    start (&other[k], w, flush_image);
+    let_go_on (&other[k]);
+  }
+  /* The first still writes its table, and then comes their bitmap. */
+  w->fault.calls = 0;
+  w->fault.fail_at = 2;
+  gate_open (&w->gate);
+  finish (&first);
+  for (int k = 0; k < 2; k++) {
+    assert_int_equal (pthread_join (other[k].thread, NULL), 0);
+    assert_int_equal (other[k].result, -1);
+    assert_non_null (strstr (other[k].error, "sector bitmap"));
+  }
+  w->fault.fail_at = 0;
+  assert_ok (image_flush (w->image));
+  assert_reads_after_a_cut (w, 'C', 512, 4 * 512);
+  end_world (w);
+}
+
 /* Flushes that come while a commit runs are all served by one more. */
 #define FLUSHERS 8
 
@@ -542,6 +608,8 @@ main (void)
     cmocka_unit_test (bits_read_too_early_are_not_kept),
     cmocka_unit_test (sector_added_during_a_commit_is_committed_next),
     cmocka_unit_test (flush_during_a_flush_covers_its_own),
+    cmocka_unit_test (flush_waits_for_the_commit_of_another),
+    cmocka_unit_test (failed_commit_is_told_to_all_it_served),
     cmocka_unit_test (flushes_that_meet_join),
   };
 
