@@ -81,6 +81,10 @@ dawdle (void)
     return r;                                           \
   }
 
+DAWDLE (ssize_t, pread, (int fd, void *buf, size_t count, off_t offset),
+        (fd, buf, count, offset))
+DAWDLE (ssize_t, pwrite, (int fd, const void *buf, size_t count,
+                          off_t offset), (fd, buf, count, offset))
 DAWDLE (ssize_t, preadv, (int fd, const struct iovec *iov, int n,
                           off_t offset), (fd, iov, n, offset))
 DAWDLE (ssize_t, pwritev, (int fd, const struct iovec *iov, int n,

@@ -55,6 +55,9 @@ a_little (transfer_fn *fn, int fd, const struct iovec *iov, int n,
   return fn (fd, some, k, offset);
 }
 
+extern ssize_t __wrap_pread (int fd, void *buf, size_t count, off_t offset);
+extern ssize_t __wrap_pwrite (int fd, const void *buf, size_t count,
+                              off_t offset);
 extern transfer_fn __real_preadv, __wrap_preadv;
 extern transfer_fn __real_pwritev, __wrap_pwritev;
 extern int __real_fdatasync (int fd), __wrap_fdatasync (int fd);
@@ -62,6 +65,22 @@ extern int __real_ftruncate (int fd, off_t size);
 extern int __wrap_ftruncate (int fd, off_t size);
 extern int __real_fallocate (int fd, int mode, off_t offset, off_t length);
 extern int __wrap_fallocate (int fd, int mode, off_t offset, off_t length);
+
+ssize_t
+__wrap_pread (int fd, void *buf, size_t count, off_t offset)
+{
+  const struct iovec all = { buf, count };
+
+  return a_little (__real_preadv, fd, &all, 1, offset);
+}
+
+ssize_t
+__wrap_pwrite (int fd, const void *buf, size_t count, off_t offset)
+{
+  const struct iovec all = { (void *) buf, count };
+
+  return a_little (__real_pwritev, fd, &all, 1, offset);
+}
 
 ssize_t
 __wrap_preadv (int fd, const struct iovec *iov, int n, off_t offset)
