@@ -1,0 +1,103 @@
+/* vhdkit tests: what extents say while the image changes.
+ * SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The host's answers are remembered, and a hole that has been written since
+ * must not be called one: whoever copies by extents would lose the data.
+ */
+#include <config.h>
+
+#include "unit.h"
+
+#include "target.h"
+
+#define KIB 1024u
+#define BLOCK (512 * KIB)
+#define SIZE (4 * BLOCK)
+
+static vhdkit_disk *
+open_new_disk (uint32_t access)
+{
+  struct image_shape shape = { .type = VHD_DYNAMIC, .size = SIZE,
+                               .block_size = BLOCK };
+  struct vhdkit_open_options o = { .struct_size = sizeof o,
+                                   .commit_interval = -1 };
+  struct store *s;
+  vhdkit_disk *d;
+
+  unlink (temp_path ("disk.vhd"));
+  s = store_create_file (temp_path ("disk.vhd"), 0600);
+  assert_non_null (s);
+  format_image (s, &shape);
+  assert_ok (store_close (s));
+  assert_ok (vhdkit_open (temp_path ("disk.vhd"), VHDKIT_ACCESS_ATTACH_RW, 0,
+                          &o, &d));
+  /* A block, with holes. */
+  assert_ok (vhdkit_pwrite (d, "first", 5, BLOCK, 0));
+  if (access == VHDKIT_ACCESS_ATTACH_RW)
+    return d;
+  assert_ok (vhdkit_close (d));
+  assert_ok (vhdkit_open (temp_path ("disk.vhd"), access, 0, &o, &d));
+  return d;
+}
+
+static int
+note_flags (void *opaque, const struct vhdkit_extent *e)
+{
+  * (uint32_t *) opaque = e->flags;
+  return 0;
+}
+
+static bool
+is_hole (vhdkit_disk *d, uint64_t offset)
+{
+  uint32_t flags = ~0u;
+
+  assert_ok (vhdkit_extents (d, 512, offset, note_flags, &flags));
+  assert_int_not_equal (flags, ~0u);
+  return flags & VHDKIT_EXTENT_HOLE;
+}
+
+static void
+write_into_every_hole (vhdkit_disk *d)
+{
+  unsigned holes = 0;
+
+  for (uint64_t at = BLOCK + 64 * KIB; at < 2 * BLOCK; at += 64 * KIB) {
+    holes += is_hole (d, at);
+    assert_ok (vhdkit_pwrite (d, "x", 1, at, 0));
+    assert_false (is_hole (d, at));
+  }
+  assert_false (is_hole (d, BLOCK));
+  assert_ok (vhdkit_close (d));
+  if (holes == 0)               /* a file system without */
+    skip ();
+}
+
+static void
+hole_that_was_written_is_data (void **state)
+{
+  (void) state;
+  write_into_every_hole (open_new_disk (VHDKIT_ACCESS_ATTACH_RW));
+}
+
+static void
+hole_known_before_an_upgrade_that_was_written_is_data (void **state)
+{
+  vhdkit_disk *d = open_new_disk (VHDKIT_ACCESS_ATTACH_RO);
+
+  (void) state;
+  (void) is_hole (d, BLOCK + 64 * KIB);
+  assert_ok (vhdkit_upgrade (d));
+  write_into_every_hole (d);
+}
+
+int
+main (void)
+{
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test (hole_that_was_written_is_data),
+    cmocka_unit_test (hole_known_before_an_upgrade_that_was_written_is_data),
+  };
+
+  return cmocka_run_group_tests (tests, make_temp_dir, remove_temp_dir);
+}
