@@ -216,22 +216,26 @@ entry_in_the_metadata (void **state)
   bad_entry_fails_alone_read_only_and_refuses_writers (3);
 }
 
+/* A block 9 that shares sectors with block 1, of which each has 9. */
 static void
-overlapping_blocks_are_both_out_of_reach (void **state)
+overlap (int32_t distance)
 {
   struct fixture f;
   uint32_t entry;
   char c;
 
-  (void) state;
   make (&f, VHD_DYNAMIC, 64 * KIB, 4 * KIB, false);
   assert_ok (try_open (&f, true));
   write_block (&f, 0, 0x11);
+  write_block (&f, 5, 5);
   write_block (&f, 1, 0x22);
+  write_block (&f, 6, 6);
   write_block (&f, 2, 0x33);
   entry = image_table_entry (f.i, 1);
+  /* Leave room on both sides of it. */
+  assert_ok (image_zero (f.i, 8 * KIB, 5 * 4 * KIB, IMAGE_ZERO_TRIM));
   assert_ok (image_close (f.i));
-  poke_entry (&f, 9, entry + 3);
+  poke_entry (&f, 9, entry + distance);
 
   assert_ok (try_open (&f, false));
   assert_int_equal (byte_at (&f, 0), 0x11);
@@ -239,6 +243,88 @@ overlapping_blocks_are_both_out_of_reach (void **state)
   assert_int_equal (image_pread (f.i, &c, 1, 1 * 4 * KIB), -1);
   assert_int_equal (image_pread (f.i, &c, 1, 9 * 4 * KIB), -1);
   done (&f);
+}
+
+static void
+overlapping_blocks_are_both_out_of_reach (void **state)
+{
+  (void) state;
+  overlap (0);
+  overlap (3);
+  overlap (8);
+  overlap (-3);
+  overlap (-8);
+}
+
+/* Blocks that touch do not overlap. */
+static void
+neighbours_are_in_reach (void **state)
+{
+  struct fixture f;
+
+  (void) state;
+  make (&f, VHD_DYNAMIC, 64 * KIB, 4 * KIB, true);
+  assert_ok (try_open (&f, true));
+  for (uint32_t n = 1; n < 6; n++)
+    write_block (&f, n, n);
+  assert_ok (image_close (f.i));
+  assert_ok (try_open (&f, true));
+  for (uint32_t n = 1; n < 6; n++)
+    assert_int_equal (byte_at (&f, n * 4 * KIB), n);
+  done (&f);
+}
+
+/* Behind 2 GiB, where numbers of sectors have more bits than one sorts by at a
+ * time; and out of order. */
+static void
+overlap_far_behind_is_found (void **state)
+{
+  static const uint32_t at[] = { 0x2000001, 0x800000, 0x1000000, 0x800004,
+                                 0x400000 };
+  struct fixture f;
+  uint8_t footer[512];
+  char c;
+
+  (void) state;
+  make (&f, VHD_DYNAMIC, 64 * KIB, 4 * KIB, false);
+  assert_ok (store_pread (f.s, footer, 512, 0));
+  assert_ok (store_truncate (f.s, UINT64_C (0x2100000) * 512));
+  poke (&f, UINT64_C (0x2100000) * 512, footer, 512);
+  for (uint32_t n = 0; n < 5; n++)
+    poke_entry (&f, n, at[n]);
+  assert_ok (try_open (&f, false));
+  for (uint32_t n = 0; n < 5; n++)
+    assert_int_equal (image_pread (f.i, &c, 1, n * 4 * KIB),
+                      n == 1 || n == 3 ? -1 : 0);
+  done (&f);
+}
+
+/* The last sector of the block, and no more, lies where the footer is; also if
+ * that is damaged and the copy counts. */
+static void
+block_over_the_footer_is_out_of_reach (void **state)
+{
+  struct fixture f;
+  uint64_t end;
+  char c;
+
+  (void) state;
+  for (int damaged = 0; damaged < 2; damaged++) {
+    make (&f, VHD_DYNAMIC, 64 * KIB, 4 * KIB, false);
+    assert_ok (try_open (&f, true));
+    write_block (&f, 0, 0x11);
+    write_block (&f, 1, 0x22);
+    assert_ok (image_close (f.i));
+    end = size_of (&f) - 512;
+    poke_entry (&f, 1, end / 512 - 8);
+    if (damaged)
+      poke (&f, end + 100, "!", 1);
+    assert_ok (try_open (&f, false));
+    assert_int_equal (image_footer_missing (f.i), damaged);
+    assert_int_equal (byte_at (&f, 0), 0x11);
+    assert_int_equal (image_pread (f.i, &c, 1, 4 * KIB), -1);
+    done (&f);
+  }
 }
 
 static void
@@ -302,6 +388,29 @@ cleared_bits_of_a_dynamic_image_read_as_zeros (void **state)
   assert_ok (image_pwrite (f.i, "y", 1, 8 * KIB + 512 + 7));
   assert_int_equal (byte_at (&f, 8 * KIB + 512), 0);
   assert_int_equal (byte_at (&f, 8 * KIB + 512 + 7), 'y');
+  done (&f);
+}
+
+/* The disk ends in the middle of the block.  Bits behind its end do not make up
+ * for those before that are not set. */
+static void
+bits_behind_the_disk_do_not_count (void **state)
+{
+  struct fixture f;
+  uint8_t bits;                 /* of its two sectors none */
+
+  (void) state;
+  make (&f, VHD_DYNAMIC, 17 * KIB, 4 * KIB, false);
+  assert_ok (try_open (&f, true));
+  assert_ok (image_pwrite (f.i, "garbage", 7, 16 * KIB));
+  assert_ok (image_close (f.i));
+  for (bits = 0x3f; bits >= 0x03; bits >>= 1) {
+    assert_ok (try_open (&f, true));
+    poke (&f, (uint64_t) image_table_entry (f.i, 4) * 512, &bits, 1);
+    assert_int_equal (byte_at (&f, 16 * KIB), 0);
+    assert_ok (image_close (f.i));
+  }
+  f.i = NULL;
   done (&f);
 }
 
@@ -763,9 +872,13 @@ main (void)
     cmocka_unit_test (entry_past_the_end),
     cmocka_unit_test (entry_in_the_metadata),
     cmocka_unit_test (overlapping_blocks_are_both_out_of_reach),
+    cmocka_unit_test (neighbours_are_in_reach),
+    cmocka_unit_test (overlap_far_behind_is_found),
+    cmocka_unit_test (block_over_the_footer_is_out_of_reach),
     cmocka_unit_test (last_block_cut_behind_the_disk_is_readable),
     cmocka_unit_test (huge_table_is_refused_before_memory_is_taken),
     cmocka_unit_test (cleared_bits_of_a_dynamic_image_read_as_zeros),
+    cmocka_unit_test (bits_behind_the_disk_do_not_count),
     cmocka_unit_test (new_block_of_a_dynamic_image_has_all_bits),
     cmocka_unit_test (new_block_of_a_child_has_exactly_the_bits_written),
     cmocka_unit_test (read_of_a_block_that_moves_shows_nothing_third),
