@@ -443,6 +443,27 @@ sector_added_during_a_commit_is_committed_next (void **state)
   sector_added (GATE_AFTER, CALL_WRITE, write_a_sector);
 }
 
+/* A write that is under way when a flush begins may not be covered by it; then
+ * it is by the next. */
+static void
+write_beside_a_flush_is_synced_by_the_next (void **state)
+{
+  static const uint32_t types[] = { VHD_DYNAMIC, VHD_DIFFERENCING, VHD_FIXED };
+
+  (void) state;
+  for (int k = 0; k < 3; k++) {
+    struct world *w = new_world (types[k]);
+
+    put_byte (w->image, 'Q', 512, 512);
+    assert_ok (image_flush (w->image));
+    gate_shut (&w->gate, GATE_BEFORE, CALL_WRITE, ANYWHERE);
+    interleave (w, &w->gate, write_a_sector, flush_image);
+    assert_ok (image_flush (w->image));
+    assert_reads_after_a_cut (w, 'B', 512, 512);
+    end_world (w);
+  }
+}
+
 /* A flush that comes during another covers what was written before it came,
  * not only what the other one had seen. */
 static int
@@ -607,6 +628,7 @@ main (void)
     cmocka_unit_test (bits_stay_while_they_are_used),
     cmocka_unit_test (bits_read_too_early_are_not_kept),
     cmocka_unit_test (sector_added_during_a_commit_is_committed_next),
+    cmocka_unit_test (write_beside_a_flush_is_synced_by_the_next),
     cmocka_unit_test (flush_during_a_flush_covers_its_own),
     cmocka_unit_test (flush_waits_for_the_commit_of_another),
     cmocka_unit_test (failed_commit_is_told_to_all_it_served),
