@@ -5,7 +5,8 @@
  * patches of the child, the same for the first parent, and then those patches,
  * the rest being for the second parent (see patched.h).  What is read through
  * the cache of the parents must be what asking one layer after the other, a
- * sector at a time, says; before and after writing to the child.
+ * sector at a time, says; before and after writing to the child, which reads as
+ * a plain array would.
  */
 #include <config.h>
 
@@ -19,6 +20,7 @@
 
 #define PARENTS 2
 #define MAX_SECTORS 1024        /* looked at */
+#define OPERATIONS 12
 
 extern int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 
@@ -191,9 +193,13 @@ look_at_runs (struct chain *c)
     require (r.next == sectors);
 }
 
+/*----------------------------------------------------------------------
+ * Writing
+ *--------------------------------------------------------------------*/
+
 /* What a write and a zero leave is what they say, whatever lies below. */
 static void
-change (struct chain *c, unsigned seed)
+change_blindly (struct chain *c, unsigned seed)
 {
   uint64_t size = image_size (c->child), at = seed * UINT64_C (977) % size;
   uint8_t buf[700], back[700];
@@ -210,6 +216,52 @@ change (struct chain *c, unsigned seed)
     require (image_pread (c->child, back, n, at) == 0
              && memcmp (buf, back, n) == 0);
   require (image_flush (c->child) == 0);
+}
+
+static void
+must_equal (struct chain *c, const uint8_t *model, uint64_t size)
+{
+  uint8_t *found = malloc (size);
+
+  require (found && image_pread (c->child, found, size, 0) == 0
+           && memcmp (found, model, size) == 0);
+  free (found);
+}
+
+static void
+reopen_child (struct chain *c, struct store *store)
+{
+  struct image_options o = { .writable = true, .cache_bytes = 2048 };
+  struct below below;
+
+  require (image_close (c->child) == 0);
+  require (image_open (wrap_keep (store), &o, &c->child) == 0);
+  below_interface (c->below, &below);
+  image_set_below (c->child, &below);
+}
+
+/* Where all can be read, all can be written, and reads as an array would: now,
+ * and when the child has been opened again. */
+static void
+change (struct chain *c, struct store *store, unsigned seed)
+{
+  uint64_t size = MIN_OF (image_size (c->child),
+                          (uint64_t) MAX_SECTORS * SECTOR_SIZE);
+  uint8_t *model = malloc (size);
+  unsigned k;
+
+  require (model != NULL);
+  if (image_pread (c->child, model, size, 0) == 0) {
+    patched_seed (seed);
+    for (k = 0; k < OPERATIONS; k++)
+      patched_operate (c->child, model, size);
+    must_equal (c, model, size);
+    reopen_child (c, store);
+    must_equal (c, model, size);
+  }
+  else
+    change_blindly (c, seed);
+  free (model);
 }
 
 int
@@ -232,14 +284,15 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
                              length[1], seal);
   parent[1] = patched_image (data[0] >> 5, data + 7 + length[0] + length[1],
                              size - 7 - length[0] - length[1], seal);
-  if (open_chain (&c, child, parent, data[1] & CHOOSE_SMALL_CACHE)) {
+  if (open_chain (&c, wrap_keep (child), parent, data[1] & CHOOSE_SMALL_CACHE)) {
     look_at_runs (&c);
     compare (&c);
     if (image_writable (c.child)) {
-      change (&c, data[2]);
+      change (&c, child, data[2]);
       compare (&c);
     }
   }
   close_chain (&c);
+  store_close (child);
   return 0;
 }

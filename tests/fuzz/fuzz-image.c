@@ -123,15 +123,6 @@ look (const struct patched *p)
  * Writing
  *--------------------------------------------------------------------*/
 
-static uint64_t random_state;
-
-static uint64_t
-next_random (void)
-{
-  random_state = random_state * UINT64_C (6364136223846793005) + 1442695041;
-  return random_state >> 33;
-}
-
 static uint8_t *
 read_all (struct image *i)
 {
@@ -140,36 +131,6 @@ read_all (struct image *i)
 
   require (buf && image_pread (i, buf, size, 0) == 0);
   return buf;
-}
-
-static void
-operate (struct image *i, uint8_t *model)
-{
-  static uint8_t buf[PIECE];
-  uint64_t size = image_size (i), offset = next_random () % size;
-  size_t n = 1 + next_random () % MIN_OF (PIECE, size - offset);
-
-  if (next_random () % 2) {
-    offset = round_down (offset, PIECE);
-    n = MIN_OF (PIECE, size - offset);
-  }
-  switch (next_random () % 8) {
-  case 0:
-    require (image_zero (i, n, offset, 0) == 0);
-    memset (model + offset, 0, n);
-    break;
-  case 1: case 2:
-    require (image_zero (i, n, offset, IMAGE_ZERO_TRIM) == 0);
-    memset (model + offset, 0, n);
-    break;
-  case 3:
-    require (image_flush (i) == 0);
-    break;
-  default:
-    memset (buf, 1 + next_random () % 255, n);
-    require (image_pwrite (i, buf, n, offset) == 0);
-    memcpy (model + offset, buf, n);
-  }
 }
 
 static void
@@ -202,7 +163,7 @@ change (const struct patched *p)
   }
   model = read_all (i);
   for (k = 0; k < OPERATIONS; k++)
-    operate (i, model);
+    patched_operate (i, model, image_size (i));
   must_equal (i, model);
   require (image_close (i) == 0);
   i = open_image (p, true);
@@ -219,7 +180,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 
   if (patched_store (data, size, &p) == NULL)
     return 0;
-  random_state = p.seed;
+  patched_seed (p.seed);
   look (&p);
   if (!(p.choices & CHOOSE_READ_ONLY))
     change (&p);

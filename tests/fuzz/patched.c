@@ -205,3 +205,54 @@ patched_store (const uint8_t *data, size_t size, struct patched *ret)
                               !(ret->choices & CHOOSE_UNSEALED));
   return ret->store;
 }
+
+/*----------------------------------------------------------------------
+ * Writing
+ *--------------------------------------------------------------------*/
+
+#define PIECE 4096u
+
+static uint64_t random_state;
+
+void
+patched_seed (uint64_t seed)
+{
+  random_state = seed;
+}
+
+static uint64_t
+next_random (void)
+{
+  random_state = random_state * UINT64_C (6364136223846793005) + 1442695041;
+  return random_state >> 33;
+}
+
+void
+patched_operate (struct image *i, uint8_t *model, uint64_t size)
+{
+  static uint8_t buf[PIECE];
+  uint64_t offset = next_random () % size;
+  size_t n = 1 + next_random () % MIN_OF (PIECE, size - offset);
+
+  if (next_random () % 2) {
+    offset = round_down (offset, PIECE);
+    n = MIN_OF (PIECE, size - offset);
+  }
+  switch (next_random () % 8) {
+  case 0:
+    require (image_zero (i, n, offset, 0) == 0);
+    memset (model + offset, 0, n);
+    break;
+  case 1: case 2:
+    require (image_zero (i, n, offset, IMAGE_ZERO_TRIM) == 0);
+    memset (model + offset, 0, n);
+    break;
+  case 3:
+    require (image_flush (i) == 0);
+    break;
+  default:
+    memset (buf, 1 + next_random () % 255, n);
+    require (image_pwrite (i, buf, n, offset) == 0);
+    memcpy (model + offset, buf, n);
+  }
+}

@@ -45,6 +45,12 @@ extern struct store *patched_store (const uint8_t *data, size_t size,
 extern struct store *patched_image (unsigned number, const uint8_t *patches,
                                     size_t size, bool seal);
 
+/* A write, a zero, a trim or a flush somewhere in the first size bytes, which
+ * must succeed, and the same to the model: an array.  The seed says what. */
+struct image;
+extern void patched_seed (uint64_t seed);
+extern void patched_operate (struct image *i, uint8_t *model, uint64_t size);
+
 /* Say what promise is not kept, and abort, which is how a fuzzer fails. */
 #define require(promise)                                        \
   do {                                                          \
