@@ -23,6 +23,20 @@ answers ()
     esac
 }
 
+# refused STATUS PATTERN ARGS...: by vhdkit create, in this folder, and nothing
+# is made; $tmp/out and $tmp/err exist already.
+refused ()
+{
+    local expected=$1 pattern=$2 found=0 before
+    shift 2
+    before=$(find . | sort)
+    vhdkit create "$@" >"$tmp/out" 2>"$tmp/err" || found=$?
+    assert_equal $found "$expected" "status of create $*"
+    assert_grep "$pattern" "$tmp/err"
+    [ ! -s "$tmp/out" ] || fail "refused, but answered: $*"
+    assert_equal "$(find . | sort)" "$before" "files after create $*"
+}
+
 # mount_image FOLDER MKFS OPTIONS...: a file system of 200 MiB on a loop
 # device; skips where there is none.  OPTIONS are for mount.
 mount_image ()

@@ -3,22 +3,11 @@
 # contradicts itself.
 # SPDX-License-Identifier: BSD-3-Clause
 source ./functions.sh
+source "$srcdir/create.sh"
 set -e
 requires jq --version
 cd "$tmp"
 
-# refused STATUS PATTERN ARGS...: nothing is made.
-refused ()
-{
-    local expected=$1 pattern=$2 found=0 before
-    shift 2
-    before=$(find . | sort)
-    vhdkit create "$@" >"$tmp/out" 2>"$tmp/err" || found=$?
-    assert_equal $found "$expected" "status of create $*"
-    assert_grep "$pattern" "$tmp/err"
-    [ ! -s "$tmp/out" ] || fail "refused, but answered: $*"
-    assert_equal "$(find . | sort)" "$before" "files after create $*"
-}
 : >out
 : >err
 

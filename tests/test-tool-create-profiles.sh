@@ -3,6 +3,7 @@
 # HRESULT the latter has for what it does not.
 # SPDX-License-Identifier: BSD-3-Clause
 source ./functions.sh
+source "$srcdir/create.sh"
 set -e
 requires jq --version
 cd "$tmp"
@@ -13,18 +14,6 @@ get ()
     vhdkit info --json "$1" | jq -r "$2"
 }
 
-# refused STATUS PATTERN ARGS...: nothing is made.
-refused ()
-{
-    local expected=$1 pattern=$2 found=0 before
-    shift 2
-    before=$(find . | sort)
-    vhdkit create "$@" >"$tmp/out" 2>"$tmp/err" || found=$?
-    assert_equal $found "$expected" "status of create $*"
-    assert_grep "$pattern" "$tmp/err"
-    [ ! -s "$tmp/out" ] || fail "refused, but answered: $*"
-    assert_equal "$(find . | sort)" "$before" "files after create $*"
-}
 : >out
 : >err
 : >lines

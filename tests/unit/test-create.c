@@ -7,14 +7,12 @@
 #include <config.h>
 
 #include "unit.h"
+#include "refuse-openat.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/syscall.h>
 #include <time.h>
 
 #include "format/vhd.h"
@@ -31,7 +29,6 @@
  * those of the C library.
  *--------------------------------------------------------------------*/
 
-static bool no_tmpfile;         /* openat refuses O_TMPFILE */
 static unsigned fail_at;        /* the n-th call below fails; 0: none */
 static unsigned calls;
 
@@ -42,23 +39,6 @@ fails (int err)
     return false;
   errno = err;
   return true;
-}
-
-extern int openat (int dirfd, const char *path, int flags, ...);
-int
-openat (int dirfd, const char *path, int flags, ...)
-{
-  va_list args;
-  mode_t mode;
-
-  va_start (args, flags);
-  mode = va_arg (args, mode_t);
-  va_end (args);
-  if (no_tmpfile && (flags & O_TMPFILE) == O_TMPFILE) {
-    errno = EOPNOTSUPP;
-    return -1;
-  }
-  return syscall (SYS_openat, dirfd, path, flags, mode);
 }
 
 ssize_t
@@ -743,9 +723,9 @@ whatever_exists_is_left_alone (void **state)
   assert_int_equal (symlink ("nowhere", temp_path ("link")), 0);
   assert_exists ("link");
   assert_absent ("nowhere");
-  no_tmpfile = true;
+  refuse_tmpfile (true);
   assert_exists ("link");
-  no_tmpfile = false;
+  refuse_tmpfile (false);
 }
 
 static void
@@ -813,7 +793,7 @@ cancelling_leaves_nothing (void **state)
 
   (void) state;
   for (n = 0; ; n++) {
-    no_tmpfile = n % 2;
+    refuse_tmpfile (n % 2);
     left = n;
     unlink (temp_path ("cancelled"));
     r = op_create (temp_path ("cancelled"), &o, &p);
@@ -822,7 +802,7 @@ cancelling_leaves_nothing (void **state)
     assert_last_error (VHDKIT_ERR_CANCELLED, "cancelled");
     assert_absent ("cancelled");
   }
-  no_tmpfile = false;
+  refuse_tmpfile (false);
   assert_true (n >= 4);
   unlink (temp_path ("cancelled"));
 }
@@ -843,7 +823,7 @@ every_failure_leaves_nothing (void **state)
   create ("base.vhd", VHDKIT_TYPE_DYNAMIC, 64 * MiB);
   set_parent (&o[2], "base.vhd");
   for (i = 0; i < 6; i++) {
-    no_tmpfile = i >= 3;
+    refuse_tmpfile (i >= 3);
     for (n = 1; ; n++) {
       calls = 0;
       fail_at = n;
@@ -858,7 +838,7 @@ every_failure_leaves_nothing (void **state)
     assert_true (n > 4);
     assert_int_equal (unlink (temp_path ("new")), 0);
   }
-  no_tmpfile = false;
+  refuse_tmpfile (false);
 }
 
 static void
@@ -868,9 +848,9 @@ without_nameless_files_the_result_is_the_same (void **state)
 
   (void) state;
   unlink (temp_path ("named"));
-  no_tmpfile = true;
+  refuse_tmpfile (true);
   assert_ok (vhdkit_create_image (temp_path ("named"), &o));
-  no_tmpfile = false;
+  refuse_tmpfile (false);
   assert_dynamic_layout ("named", 0x680, 0x1000, 0x1e00);
 }
 
