@@ -12,26 +12,12 @@
 
 #include "base/checked.h"
 #include "format/vhd.h"
+#include "promise.h"
 
 #define CHOOSE_CHANGES 1
 #define CHOOSE_STRICT 2
 
 extern int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
-
-static void
-require (bool promise)
-{
-  if (!promise)
-    abort ();
-}
-
-static int
-go_on (void *opaque, const struct vhdkit_finding *f)
-{
-  (void) opaque;
-  require (f->structure && f->found && f->expected && f->meaning);
-  return 0;
-}
 
 static void
 encode_is_the_inverse (const struct vhd_footer *f,

@@ -21,14 +21,6 @@
 
 extern int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 
-static int
-go_on (void *opaque, const struct vhdkit_finding *f)
-{
-  (void) opaque;
-  require (f->structure && f->found && f->expected && f->meaning);
-  return 0;
-}
-
 /* Over a store that stays; NULL if it is refused. */
 static struct image *
 open_image (const struct patched *p, bool writable)

@@ -19,9 +19,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 
+#include "promise.h"
 #include "store/store.h"
 #include "vhdkit.h"
 
@@ -50,15 +49,5 @@ extern struct store *patched_image (unsigned number, const uint8_t *patches,
 struct image;
 extern void patched_seed (uint64_t seed);
 extern void patched_operate (struct image *i, uint8_t *model, uint64_t size);
-
-/* Say what promise is not kept, and abort, which is how a fuzzer fails. */
-#define require(promise)                                        \
-  do {                                                          \
-    if (!(promise)) {                                           \
-      fprintf (stderr, "%s:%d: not kept: %s (last error: %s)\n", \
-               __FILE__, __LINE__, #promise, vhdkit_get_error ()); \
-      abort ();                                                 \
-    }                                                           \
-  } while (0)
 
 #endif
