@@ -1,5 +1,4 @@
-/* vhdkit tests: zero and trim: what is freed, what is kept, what is asked of the
- * host.
+/* vhdkit tests: zero and trim: what is freed and kept, what the host is asked.
  * SPDX-License-Identifier: BSD-3-Clause
  */
 #include <config.h>

@@ -1,0 +1,117 @@
+/* vhdkit tests: what flags of a disk's operations become.
+ * SPDX-License-Identifier: BSD-3-Clause
+ */
+#include <config.h>
+
+#include "unit.h"
+
+#include <fcntl.h>
+
+#include "target.h"
+
+#define KIB 1024u
+#define BLOCK (4 * KIB)
+#define TABLE 1536u             /* where format_image puts it */
+
+static vhdkit_disk *
+open_new_disk (void)
+{
+  struct image_shape shape = { .type = VHD_DYNAMIC, .size = 16 * BLOCK,
+                               .block_size = BLOCK };
+  struct vhdkit_open_options o = { .struct_size = sizeof o,
+                                   .commit_interval = -1 };
+  struct store *s;
+  vhdkit_disk *d;
+
+  unlink (temp_path ("disk.vhd"));
+  s = store_create_file (temp_path ("disk.vhd"), 0600);
+  assert_non_null (s);
+  format_image (s, &shape);
+  assert_ok (store_close (s));
+  assert_ok (vhdkit_open (temp_path ("disk.vhd"), VHDKIT_ACCESS_ATTACH_RW, 0,
+                          &o, &d));
+  return d;
+}
+
+/* Is the block in the table in the file? */
+static bool
+is_committed (uint32_t block)
+{
+  struct store *s = store_open_file (AT_FDCWD, temp_path ("disk.vhd"), false,
+                                     false);
+  be32 entry;
+
+  assert_non_null (s);
+  assert_ok (store_pread (s, &entry, sizeof entry, TABLE + block * 4));
+  assert_ok (store_close (s));
+  return get_be32 (entry) != VHD_BAT_UNUSED;
+}
+
+static void
+fua_commits (void **state)
+{
+  vhdkit_disk *d = open_new_disk ();
+
+  (void) state;
+  assert_ok (vhdkit_pwrite (d, "x", 1, 0, 0));
+  assert_false (is_committed (0));
+  assert_ok (vhdkit_pwrite (d, "x", 1, 5, VHDKIT_FUA));
+  assert_true (is_committed (0));
+  assert_ok (vhdkit_pwrite (d, "x", 1, BLOCK, 0));
+  assert_false (is_committed (1));
+  assert_ok (vhdkit_zero (d, 512, 0, VHDKIT_FUA));
+  assert_true (is_committed (1));
+  assert_ok (vhdkit_trim (d, BLOCK, 0, 0));
+  assert_true (is_committed (0));
+  assert_ok (vhdkit_trim (d, BLOCK, BLOCK, VHDKIT_FUA));
+  assert_false (is_committed (0));
+  assert_false (is_committed (1));
+  assert_ok (vhdkit_close (d));
+}
+
+static void
+only_may_trim_frees (void **state)
+{
+  vhdkit_disk *d = open_new_disk ();
+
+  (void) state;
+  assert_ok (vhdkit_pwrite (d, "x", 1, 0, VHDKIT_FUA));
+  assert_ok (vhdkit_zero (d, BLOCK, 0, VHDKIT_FUA));
+  assert_true (is_committed (0));
+  assert_ok (vhdkit_zero (d, BLOCK, 0, VHDKIT_FUA | VHDKIT_MAY_TRIM));
+  assert_false (is_committed (0));
+  assert_ok (vhdkit_close (d));
+}
+
+/* A trim leaves sectors that it only touches alone, a zero does not. */
+static void
+trim_is_of_whole_sectors (void **state)
+{
+  vhdkit_disk *d = open_new_disk ();
+  char buf[3 * 512], want[3 * 512];
+
+  (void) state;
+  memset (want, 'x', sizeof want);
+  assert_ok (vhdkit_pwrite (d, want, sizeof want, 0, 0));
+  assert_ok (vhdkit_trim (d, 1200, 100, 0));
+  memset (want + 512, 0, 512);
+  assert_ok (vhdkit_pread (d, buf, sizeof buf, 0));
+  assert_memory_equal (buf, want, sizeof buf);
+  assert_ok (vhdkit_zero (d, 1200, 100, VHDKIT_MAY_TRIM));
+  memset (want + 100, 0, 1200);
+  assert_ok (vhdkit_pread (d, buf, sizeof buf, 0));
+  assert_memory_equal (buf, want, sizeof buf);
+  assert_ok (vhdkit_close (d));
+}
+
+int
+main (void)
+{
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test (fua_commits),
+    cmocka_unit_test (only_may_trim_frees),
+    cmocka_unit_test (trim_is_of_whole_sectors),
+  };
+
+  return cmocka_run_group_tests (tests, make_temp_dir, remove_temp_dir);
+}
