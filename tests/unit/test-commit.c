@@ -136,6 +136,26 @@ failed_sync_is_an_io_error_whatever_it_was (void **state)
   done (&f);
 }
 
+static void
+failed_close_is_told (void **state)
+{
+  static const uint32_t types[] = { VHD_FIXED, VHD_DYNAMIC };
+
+  (void) state;
+  for (int k = 0; k < 2; k++) {
+    struct fault fault = { .kinds = CALL_CLOSE, .err = EIO, .fail_at = 1 };
+    struct fixture f;
+
+    make (&f, types[k], 64 * KIB, BLOCK, false);
+    assert_ok (try_open_over (&f, fault_open (wrap_keep (f.s), &fault), true));
+    assert_ok (image_pwrite (f.i, "x", 1, 0));
+    assert_int_equal (image_close (f.i), -1);
+    assert_last_error (VHDKIT_ERR_IO, "fault made");
+    f.i = NULL;
+    done (&f);
+  }
+}
+
 /*----------------------------------------------------------------------
  * Blocks that come again
  *--------------------------------------------------------------------*/
@@ -345,6 +365,7 @@ main (void)
     cmocka_unit_test (every_change_is_synced),
     cmocka_unit_test (bytes_behind_the_entries_are_kept),
     cmocka_unit_test (failed_sync_is_an_io_error_whatever_it_was),
+    cmocka_unit_test (failed_close_is_told),
     cmocka_unit_test (bits_of_a_freed_block_are_forgotten),
     cmocka_unit_test (bits_added_to_a_block_made_anew_are_written),
     cmocka_unit_test (block_made_anew_is_not_full_too_early),

@@ -1,4 +1,4 @@
-/* vhdkit tests: what extents say while the image changes.
+/* vhdkit tests: what extents say, also while the image changes.
  * SPDX-License-Identifier: BSD-3-Clause
  *
  * The host's answers are remembered, and a hole that has been written since
@@ -8,6 +8,9 @@
 
 #include "unit.h"
 
+#include <fcntl.h>
+
+#include "format/vhd.h"
 #include "target.h"
 
 #define KIB 1024u
@@ -91,12 +94,72 @@ hole_known_before_an_upgrade_that_was_written_is_data (void **state)
   write_into_every_hole (d);
 }
 
+/* Its place is not known, but it must not be taken for zeros. */
+static int
+note_extent (void *opaque, const struct vhdkit_extent *e)
+{
+  * (struct vhdkit_extent *) opaque = *e;
+  return 0;
+}
+
+static void
+damaged_block_is_data_without_a_place (void **state)
+{
+  vhdkit_disk *d = open_new_disk (VHDKIT_ACCESS_ATTACH_RW);
+  const be32 nowhere = put_be32 (0x7fffffff);
+  struct vhdkit_extent e = { 0 };
+  struct store *s;
+
+  (void) state;
+  assert_ok (vhdkit_close (d));
+  s = store_open_file (AT_FDCWD, temp_path ("disk.vhd"), true, false);
+  assert_non_null (s);
+  assert_ok (store_pwrite (s, &nowhere, sizeof nowhere, 1536 + 4));
+  assert_ok (store_close (s));
+  assert_ok (vhdkit_open (temp_path ("disk.vhd"), VHDKIT_ACCESS_ATTACH_RO, 0,
+                          NULL, &d));
+  assert_ok (vhdkit_extents (d, 1024, BLOCK + 512, note_extent, &e));
+  assert_int_equal (e.offset, BLOCK + 512);
+  assert_int_equal (e.length, 1024);
+  assert_int_equal (e.flags, 0);
+  assert_true (e.file_offset == UINT64_MAX);
+  assert_ok (vhdkit_close (d));
+}
+
+/* 1: enough, a success; -1: the caller has failed. */
+static int
+answer (void *opaque, const struct vhdkit_extent *e)
+{
+  int *a = opaque, r = a[0];
+
+  (void) e;
+  a[1]++;
+  return r;
+}
+
+static void
+callback_ends_the_walk (void **state)
+{
+  vhdkit_disk *d = open_new_disk (VHDKIT_ACCESS_ATTACH_RW);
+  int a[2] = { 1, 0 };
+
+  (void) state;
+  assert_ok (vhdkit_extents (d, SIZE, 0, answer, a));
+  assert_int_equal (a[1], 1);
+  a[0] = -1;
+  assert_int_equal (vhdkit_extents (d, SIZE, 0, answer, a), -1);
+  assert_int_equal (a[1], 2);
+  assert_ok (vhdkit_close (d));
+}
+
 int
 main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (hole_that_was_written_is_data),
     cmocka_unit_test (hole_known_before_an_upgrade_that_was_written_is_data),
+    cmocka_unit_test (damaged_block_is_data_without_a_place),
+    cmocka_unit_test (callback_ends_the_walk),
   };
 
   return cmocka_run_group_tests (tests, make_temp_dir, remove_temp_dir);
