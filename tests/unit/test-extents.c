@@ -94,7 +94,6 @@ hole_known_before_an_upgrade_that_was_written_is_data (void **state)
   write_into_every_hole (d);
 }
 
-/* Its place is not known, but it must not be taken for zeros. */
 static int
 note_extent (void *opaque, const struct vhdkit_extent *e)
 {
@@ -102,6 +101,22 @@ note_extent (void *opaque, const struct vhdkit_extent *e)
   return 0;
 }
 
+static void
+place_is_that_of_the_first_byte_asked_for (void **state)
+{
+  vhdkit_disk *d = open_new_disk (VHDKIT_ACCESS_ATTACH_RW);
+  struct vhdkit_extent whole, part;
+
+  (void) state;
+  assert_ok (vhdkit_extents (d, 512, BLOCK, note_extent, &whole));
+  assert_ok (vhdkit_extents (d, 100, BLOCK + 5, note_extent, &part));
+  assert_int_equal (part.offset, BLOCK + 5);
+  assert_int_equal (part.length, 100);
+  assert_int_equal (part.file_offset, whole.file_offset + 5);
+  assert_ok (vhdkit_close (d));
+}
+
+/* Its place is not known, but it must not be taken for zeros. */
 static void
 damaged_block_is_data_without_a_place (void **state)
 {
@@ -158,6 +173,7 @@ main (void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (hole_that_was_written_is_data),
     cmocka_unit_test (hole_known_before_an_upgrade_that_was_written_is_data),
+    cmocka_unit_test (place_is_that_of_the_first_byte_asked_for),
     cmocka_unit_test (damaged_block_is_data_without_a_place),
     cmocka_unit_test (callback_ends_the_walk),
   };

@@ -452,6 +452,44 @@ new_block_of_a_child_has_exactly_the_bits_written (void **state)
   done (&f);
 }
 
+/* More sectors than runs are worked out of at a time, from any sector on. */
+static int
+note_run (void *opaque, const struct image_run *run)
+{
+  uint8_t *held = opaque;
+
+  memset (held + run->sector, run->file_offset != IMAGE_ABSENT, run->count);
+  return 0;
+}
+
+static void
+runs_of_a_large_block_are_exact (void **state)
+{
+  enum { SECTORS = 16384 };     /* 8 MiB */
+  static const uint64_t written[] = { 0, 4095, 4096, 4159, 8191, 12288,
+                                      SECTORS - 1 };
+  uint8_t *held = malloc (SECTORS), expected[SECTORS] = { 0 };
+  struct fixture f;
+
+  (void) state;
+  assert_non_null (held);
+  make (&f, VHD_DIFFERENCING, SECTORS * UINT64_C (512), SECTORS * 512, false);
+  assert_ok (try_open (&f, true));
+  for (size_t k = 0; k < sizeof written / sizeof written[0]; k++) {
+    char buf[512] = "x";
+
+    assert_ok (image_pwrite (f.i, buf, sizeof buf, written[k] * 512));
+    expected[written[k]] = 1;
+  }
+  for (uint64_t first = 0; first < 4100; first += 63) {
+    memset (held, 0xee, SECTORS);
+    assert_ok (image_runs (f.i, first, SECTORS - first, note_run, held));
+    assert_memory_equal (held + first, expected + first, SECTORS - first);
+  }
+  done (&f);
+  free (held);
+}
+
 /* In front of the first read of data, the block is trimmed and written anew. */
 static struct image *raced;
 
@@ -881,6 +919,7 @@ main (void)
     cmocka_unit_test (bits_behind_the_disk_do_not_count),
     cmocka_unit_test (new_block_of_a_dynamic_image_has_all_bits),
     cmocka_unit_test (new_block_of_a_child_has_exactly_the_bits_written),
+    cmocka_unit_test (runs_of_a_large_block_are_exact),
     cmocka_unit_test (read_of_a_block_that_moves_shows_nothing_third),
     cmocka_unit_test (data_begins_at_4_kib),
     cmocka_unit_test (packed_images_stay_packed),
