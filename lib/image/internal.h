@@ -30,7 +30,7 @@
 #include "base/grace.h"
 #include "image/image.h"
 
-#define STRIPES 256
+#define STRIPES 64
 
 /* A table entry in memory that leads nowhere usable: reads are EIO.  Sector 0
  * holds the footer copy, so no block can be there. */
