@@ -11,8 +11,9 @@
  *
  * and whoever unlinks something waits with grace_wait before reusing it: it
  * returns when every section that was open at the call has ended.  This is
- * sleepable RCU with counters striped over threads: entering and leaving are
- * one atomic addition each, on a cache line that other threads rarely touch.
+ * sleepable RCU with counters striped over processors: entering and leaving are
+ * one atomic addition each, on a cache line that other processors rarely touch.
+ * Striped over threads, the lines would move with them.
  */
 #ifndef VHDKIT_BASE_GRACE_H
 #define VHDKIT_BASE_GRACE_H
@@ -23,10 +24,11 @@
 
 #define GRACE_STRIPES 16
 
+/* So far apart that no two share a cache line, wherever the first begins. */
 struct grace_stripe {
   _Atomic uint64_t entered[2];
   _Atomic uint64_t left[2];
-  char pad[64 - 4 * sizeof (uint64_t)];
+  char pad[128 - 4 * sizeof (uint64_t)];
 };
 
 struct grace {
@@ -42,6 +44,7 @@ struct grace_section {
 
 extern void grace_init (struct grace *g);
 extern void grace_destroy (struct grace *g);
+/* Of the processor that runs this, at this moment. */
 extern unsigned grace_my_stripe (void);
 
 static inline void
