@@ -167,6 +167,12 @@ block_entry (struct image *i, uint32_t block)
   return atomic_load_explicit (&i->bat[block], memory_order_acquire);
 }
 
+static inline uint32_t
+table_sectors (const struct image *i)
+{
+  return div_round_up (i->blocks, ENTRIES_PER_SECTOR);
+}
+
 /* Sectors of this block that belong to the disk. */
 static inline uint32_t
 block_sectors (const struct image *i, uint32_t block)
@@ -257,6 +263,9 @@ extern void commit_stop_timer (struct image *i);
  * held. */
 extern int commit_publish (struct image *i, uint32_t block, uint32_t entry);
 extern void commit_bitmap_dirty (struct image *i, struct bitmap *b);
+/* The place of a block that is to be used again after the next commit.  The
+ * lock is held. */
+extern int commit_remember_freed (struct image *i, uint32_t entry);
 extern int commit_run (struct image *i);
 /* A sync of the store; if it fails, that is final. */
 extern int commit_sync (struct image *i);
