@@ -237,6 +237,10 @@ commit_run (struct image *i)
       pthread_cond_wait (&c->done, &c->lock);
       continue;
     }
+    /* The system tells of a failed sync once.  The next would succeed, without
+     * what has been lost: so there is none. */
+    if (atomic_load (&c->failed) && !BROKEN (6))
+      break;
     c->running = true;
     c->started++;
     mutex_unlock (&c->lock);
@@ -250,7 +254,9 @@ commit_run (struct image *i)
     pthread_cond_broadcast (&c->done);
   }
   r = 0;
-  if (c->error.code != VHDKIT_OK) {
+  if (c->finished < ticket)
+    r = commit_check (i);
+  else if (c->error.code != VHDKIT_OK) {
     set_error (c->error.code, c->error.err, "%s",
                c->error.text ? c->error.text : i->store->name);
     r = -1;

@@ -561,6 +561,43 @@ failed_commit_is_told_to_all_it_served (void **state)
   end_world (w);
 }
 
+/* A sync fails, and the system forgets that with telling it once: the next one
+ * would succeed.  Who waits for it meanwhile must not believe that (rule 6). */
+static void
+flush_behind_a_failed_sync (uint32_t type)
+{
+  struct world *w = new_world (type);
+  struct actor first, second;
+
+  put_byte (w->image, 'Q', 512, 6 * 512);
+  w->fault = (struct fault) { .kinds = CALL_FLUSH, .err = EIO, .fail_at = 1 };
+  gate_shut (&w->gate, GATE_BEFORE, CALL_FLUSH, ANYWHERE);
+  w->gate.most = 1;
+  start (&first, w, flush_image);
+  assert_true (gate_await (&w->gate, 1));
+  start (&second, w, write_and_flush);
+  let_go_on (&second);
+  gate_open (&w->gate);
+  assert_int_equal (pthread_join (first.thread, NULL), 0);
+  assert_int_equal (pthread_join (second.thread, NULL), 0);
+  assert_int_equal (first.result, -1);
+  assert_int_equal (second.result, -1);
+  assert_non_null (strstr (second.error, "earlier sync failed"));
+  assert_int_equal (image_flush (w->image), -1);
+  assert_int_equal (image_close (w->image), -1);
+  open_image (w);
+  end_world (w);
+}
+
+static void
+flush_that_waits_for_a_failed_sync_fails (void **state)
+{
+  (void) state;
+  flush_behind_a_failed_sync (VHD_DYNAMIC);
+  flush_behind_a_failed_sync (VHD_DIFFERENCING);
+  flush_behind_a_failed_sync (VHD_FIXED);
+}
+
 /* Flushes that come while a commit runs are all served by one more. */
 #define FLUSHERS 8
 
@@ -632,6 +669,7 @@ main (void)
     cmocka_unit_test (flush_during_a_flush_covers_its_own),
     cmocka_unit_test (flush_waits_for_the_commit_of_another),
     cmocka_unit_test (failed_commit_is_told_to_all_it_served),
+    cmocka_unit_test (flush_that_waits_for_a_failed_sync_fails),
     cmocka_unit_test (flushes_that_meet_join),
   };
 
