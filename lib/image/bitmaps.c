@@ -41,13 +41,14 @@ may_evict (void *opaque, struct cache_entry *e)
   struct image *i = opaque;
   struct bitmap *b = (struct bitmap *) e;
 
-  if (atomic_load (&b->dirty))
+  if (atomic_load (&b->busy))
     return false;
   if (pthread_mutex_trylock (block_stripe (i, e->key)) != 0)
     return false;
-  /* With the stripe held nobody makes it dirty; busy is only raised for what
-   * is dirty, and lowered by the commit that raised it. */
-  if (atomic_load (&b->dirty) || atomic_load (&b->busy)) {
+  /* With the stripe held nobody makes it busy.  One that is stays so for as
+   * long as the list of what is dirty or a commit knows it, without a gap when
+   * it goes from one to the other. */
+  if (atomic_load (&b->busy)) {
     mutex_unlock (block_stripe (i, e->key));
     return false;
   }

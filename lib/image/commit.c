@@ -122,6 +122,7 @@ commit_bitmap_dirty (struct image *i, struct bitmap *b)
     return;
   LOCK_FOR_SCOPE (&c->lock);
   if (!atomic_load (&b->dirty)) {
+    atomic_fetch_add (&b->busy, 1);     /* before the mark */
     atomic_store (&b->dirty, true);
     b->next_dirty = c->dirty_bitmaps;
     c->dirty_bitmaps = b;

@@ -43,7 +43,8 @@
 struct bitmap {
   struct cache_entry entry;             /* key: the block */
   _Atomic bool dirty;                   /* on commit.dirty_bitmaps */
-  _Atomic unsigned busy;                /* being written by a commit */
+  _Atomic unsigned busy;                /* known to commit.dirty_bitmaps and to
+                                           a commit under way: one for each */
   struct bitmap *next_dirty;            /* commit.lock */
   uint32_t ones;                        /* stripe: bits set, of those that
                                            belong to the disk */

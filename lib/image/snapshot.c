@@ -58,15 +58,16 @@ copy_bitmaps_locked (struct image *i, struct snapshot *s)
 
     next = b->next_dirty;
     if (entry != VHD_BAT_UNUSED) {
-      atomic_fetch_add (&b->busy, 1);
-      atomic_store (&b->dirty, false);
+      atomic_store (&b->dirty, false);  /* but busy, for us from now on */
       bitmap_encode (i, b, s->bits + s->nr_copies * i->bitmap_bytes);
       s->copy[s->nr_copies].bitmap = b;
       s->copy[s->nr_copies].offset = (uint64_t) entry * SECTOR_SIZE;
       s->nr_copies++;
     }
-    else                        /* freed since */
+    else {                      /* freed since */
       atomic_store (&b->dirty, false);
+      atomic_fetch_sub (&b->busy, 1);
+    }
   }
   c->dirty_bitmaps = NULL;
   atomic_store (&c->dirty_bitmap_bytes, 0);

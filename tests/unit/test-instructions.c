@@ -46,6 +46,8 @@ instructions_of (const struct pair *p, uintptr_t **ret_address)
 
   p->prepare (w);
   n = pause_trace (act_once, &t, ret_address);
+  assert_ok (p->other (w));
+  p->check (w);
   end_world (w);
   return n;
 }
@@ -389,6 +391,50 @@ check_sector_is_there (struct world *w)
   }
 }
 
+/* A commit has taken over the bits of block 0, is about to write them, and will
+ * find that it cannot: then they are dirty again, and must stay. */
+static struct actor committer;
+
+static void
+prepare_failing_commit (struct world *w)
+{
+  prepare_bits_of_blocks (w);
+  put_byte (w->image, 'B', 512, 512);
+  w->fault = (struct fault) { .kinds = CALL_WRITE, .err = ENOSPC,
+                              .fail_at = 1 };
+  gate_shut (&w->gate, GATE_BEFORE, CALL_WRITE, ANYWHERE);
+  start (&committer, w, flush_image);
+  assert_true (gate_await (&w->gate, 1));
+}
+
+static int
+let_commit_fail (struct world *w)
+{
+  gate_open (&w->gate);
+  return pthread_join (committer.thread, NULL);
+}
+
+static void
+check_written_by_the_next (struct world *w)
+{
+  assert_int_equal (committer.result, -1);
+  assert_reads (w, 'B', 512, 512);
+  assert_ok (image_flush (w->image));
+  assert_reads_after_a_cut (w, 'B', 512, 512);
+}
+
+static void
+bits_stay_when_their_commit_fails (void **state)
+{
+  static const struct pair pair = {
+    prepare_failing_commit, use_bits_of_another_block, let_commit_fail,
+    check_written_by_the_next
+  };
+
+  (void) state;
+  at_every_instruction (&pair);
+}
+
 static void
 bits_pushed_out_while_they_are_used (void **state)
 {
@@ -474,6 +520,7 @@ main (void)
     cmocka_unit_test (write_to_a_block_that_gives_its_place_away),
     cmocka_unit_test (sector_added_beside_a_commit),
     cmocka_unit_test (bits_pushed_out_while_they_are_used),
+    cmocka_unit_test (bits_stay_when_their_commit_fails),
     cmocka_unit_test (bits_pushed_out_beside_a_commit),
   };
 
