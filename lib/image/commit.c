@@ -42,6 +42,7 @@ commit_init (struct image *i, int interval)
   pthread_condattr_t attr;
 
   pthread_mutex_init (&c->lock, NULL);
+  pthread_mutex_init (&c->sync_lock, NULL);
   pthread_cond_init (&c->done, NULL);
   pthread_condattr_init (&attr);
   pthread_condattr_setclock (&attr, CLOCK_MONOTONIC);
@@ -62,6 +63,7 @@ commit_free (struct image *i)
   error_discard (&c->failure);
   pthread_cond_destroy (&c->timer_wake);
   pthread_cond_destroy (&c->done);
+  pthread_mutex_destroy (&c->sync_lock);
   pthread_mutex_destroy (&c->lock);
 }
 
@@ -169,17 +171,22 @@ commit_give_up (struct image *i)
   atomic_store_explicit (&c->failed, true, memory_order_release);
 }
 
-/* Rule 6: whoever syncs for a disk that is being written, by this. */
+/* Rule 6: whoever syncs for a disk that is being written, by this.  The system
+ * tells of a failure once.  Of two syncs at a time one would succeed, and one
+ * after the failed one would too, without what has been lost: so they come one
+ * at a time, and none behind that. */
 int
 commit_sync (struct image *i)
 {
   struct commit *c = &i->commit;
+  LOCK_FOR_SCOPE (&c->sync_lock);
 
+  if (!BROKEN (6) && commit_check (i) == -1)
+    return -1;
   if (store_flush (i->store) == 0 || BROKEN (6))
     return 0;
   error_recode (VHDKIT_ERR_IO, EIO);
   commit_give_up (i);
-  LOCK_FOR_SCOPE (&c->lock);
   set_error (VHDKIT_ERR_IO, EIO, "%s",
              c->failure.text ? c->failure.text : "sync failed");
   return -1;
@@ -238,8 +245,6 @@ commit_run (struct image *i)
       pthread_cond_wait (&c->done, &c->lock);
       continue;
     }
-    /* The system tells of a failed sync once.  The next would succeed, without
-     * what has been lost: so there is none. */
     if (atomic_load (&c->failed) && !BROKEN (6))
       break;
     c->running = true;

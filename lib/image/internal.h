@@ -7,9 +7,10 @@
  *                            I/O happens under it
  *   2. space.lock            free space and the end of the file; I/O only when
  *                            the file grows
- *   3. commit.lock           changes to the table, what is dirty, who commits;
+ *   3. commit.sync_lock      one sync at a time
+ *   4. commit.lock           changes to the table, what is dirty, who commits;
  *                            no I/O
- *   4. the cache's own lock  no I/O; evicting tries a stripe, never waits
+ *   5. the cache's own lock  no I/O; evicting tries a stripe, never waits
  *
  * Reads, and writes to sectors that are present, take none of them: they look
  * at the table and the bits with atomic loads inside a section of the grace
@@ -81,6 +82,7 @@ struct space {
 
 struct commit {
   pthread_mutex_t lock;
+  pthread_mutex_t sync_lock;    /* held while syncing */
   pthread_cond_t done;          /* a commit finished */
   uint64_t started, finished;
   bool running;

@@ -306,9 +306,13 @@ image_set_id (struct image *i, const uint8_t id[16])
   if (commit_run (i) == -1)
     return -1;
   memcpy (f.id, id, sizeof f.id);
+  /* Until both are written the copy may not stand in for the other. */
+  i->copy_differs = true;
+  i->space.copy_checked = false;
   if ((i->dynamic && write_footer (i, &f, 0) == -1)
       || write_footer (i, &f, trailing_footer (i)) == -1)
     return -1;
+  i->copy_differs = false;
   i->footer = f;
   return 0;
 }

@@ -598,6 +598,45 @@ flush_that_waits_for_a_failed_sync_fails (void **state)
   flush_behind_a_failed_sync (VHD_FIXED);
 }
 
+/* The first growth of an image repairs the copy of the footer, and syncs that,
+ * while a flush is about to sync: both are told if that fails, whoever of the
+ * two the system tells. */
+static int
+write_to_another_block (struct world *w)
+{
+  return write_bytes (w, 'N', 512, 3 * BLOCK);
+}
+
+static void
+flush_beside_a_failed_repair_fails (void **state)
+{
+  struct world *w = new_world (VHD_DYNAMIC);
+  struct actor flush, grow;
+
+  (void) state;
+  put_byte (w->image, 'Q', 512, 6 * 512);
+  assert_ok (image_close (w->image));
+  assert_ok (store_pwrite (w->memory, "x", 1,
+                           offsetof (struct vhd_footer_disk, id)));
+  open_image (w);
+  assert_ok (write_a_sector (w));
+  w->fault = (struct fault) { .kinds = CALL_FLUSH, .err = EIO, .fail_at = 1 };
+  gate_shut (&w->gate, GATE_BEFORE, CALL_FLUSH, ANYWHERE);
+  w->gate.most = 1;
+  start (&flush, w, flush_image);
+  assert_true (gate_await (&w->gate, 1));
+  start (&grow, w, write_to_another_block);
+  let_go_on (&grow);
+  gate_open (&w->gate);
+  assert_int_equal (pthread_join (flush.thread, NULL), 0);
+  assert_int_equal (pthread_join (grow.thread, NULL), 0);
+  assert_int_equal (flush.result, -1);
+  assert_int_equal (grow.result, -1);
+  assert_int_equal (image_close (w->image), -1);
+  open_image (w);
+  end_world (w);
+}
+
 /* Flushes that come while a commit runs are all served by one more. */
 #define FLUSHERS 8
 
@@ -670,6 +709,7 @@ main (void)
     cmocka_unit_test (flush_waits_for_the_commit_of_another),
     cmocka_unit_test (failed_commit_is_told_to_all_it_served),
     cmocka_unit_test (flush_that_waits_for_a_failed_sync_fails),
+    cmocka_unit_test (flush_beside_a_failed_repair_fails),
     cmocka_unit_test (flushes_that_meet_join),
   };
 
