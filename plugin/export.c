@@ -4,7 +4,8 @@
  * All connections to one export share one disk, so that a flush on any of
  * them covers the writes of all (multi-conn).  In file= mode the image is
  * opened before the server starts and stays open to its end; in dir= mode it
- * is opened by the first connection and closed (which commits) with the last.
+ * is opened by the first connection and closed (which commits) with the last,
+ * if that can be committed.
  *
  * Every disk is opened read-only.  The first connection that may write makes
  * it writable in place: by then the server has forked, and the library may
@@ -32,7 +33,9 @@ struct export {
    * may be taken under it, never the other way. */
   pthread_mutex_t lock;
   unsigned users;               /* connections; and the server in file= mode */
-  vhdkit_disk *disk;            /* open while users > 0 */
+  vhdkit_disk *disk;            /* open while users > 0, or kept */
+  bool kept;                    /* a reference: what was written could not be
+                                   committed */
 };
 
 /* Guards the list and refs.  No I/O under it. */
@@ -102,6 +105,14 @@ export_ref (const char *name)
     e->refs++;
   pthread_mutex_unlock (&table_lock);
   return e;
+}
+
+static void
+export_ref_again (struct export *e)
+{
+  pthread_mutex_lock (&table_lock);
+  e->refs++;
+  pthread_mutex_unlock (&table_lock);
 }
 
 static void
@@ -202,6 +213,25 @@ disk_close (struct export *e)
   e->disk = NULL;
 }
 
+/* Nobody uses the disk any more.  If it cannot be committed it stays open, with
+ * what was written and the reason: opened anew it would know of neither, and
+ * the next client's flush would succeed.  The caller has a reference. */
+static void
+disk_close_unused (struct export *e)
+{
+  if (vhdkit_flush (e->disk) == -1) {
+    nbdkit_error ("%s; the image stays open", vhdkit_get_error ());
+    if (!e->kept)
+      export_ref_again (e);
+    e->kept = true;
+    return;
+  }
+  disk_close (e);
+  if (e->kept)
+    export_unref (e);
+  e->kept = false;
+}
+
 /*----------------------------------------------------------------------
  * Using an export
  *--------------------------------------------------------------------*/
@@ -214,7 +244,7 @@ export_release (struct export *e)
 {
   pthread_mutex_lock (&e->lock);
   if (--e->users == 0)
-    disk_close (e);
+    disk_close_unused (e);
   pthread_mutex_unlock (&e->lock);
   export_unref (e);
 }
@@ -238,7 +268,7 @@ export_use (const char *name, bool want_write, bool *ret_writable)
   if (r == 0 && want_write)
     r = disk_upgrade (e, ret_writable);
   if (r == -1 && e->disk != NULL && --e->users == 0)
-    disk_close (e);
+    disk_close_unused (e);
   pthread_mutex_unlock (&e->lock);
 
   if (r == -1) {
