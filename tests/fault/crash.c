@@ -187,8 +187,19 @@ add_flush (struct run *r, uint64_t began)
  * The operations
  *--------------------------------------------------------------------*/
 
-/* Thread t of n owns sectors t, t + n, ... in pieces of 4, so that threads meet
- * in every block. */
+/* Thread t of n owns blocks t, t + n, ... */
+static uint64_t
+own_block (struct worker *w)
+{
+  struct run *r = w->run;
+  unsigned threads = MAX_OF (r->s->threads, 1);
+  uint64_t blocks = div_round_up (r->s->shape.size, r->s->shape.block_size);
+
+  return next_random (&w->seed) % (blocks / threads) * threads + w->number;
+}
+
+/* Or it owns sectors t, t + n, ... in pieces of 4, so that threads meet in
+ * every block. */
 static uint64_t
 own_sector (struct worker *w)
 {
@@ -198,6 +209,9 @@ own_sector (struct worker *w)
   uint64_t group = r->s->sequential ? w->at++ % groups
                                     : next_random (&w->seed) % groups;
 
+  if (r->s->own_blocks)
+    return own_block (w) * (r->s->shape.block_size / SECTOR_SIZE)
+           + next_random (&w->seed) % (r->s->shape.block_size / SECTOR_SIZE);
   return (group * threads + w->number) * 4 + next_random (&w->seed) % 4;
 }
 
@@ -242,14 +256,13 @@ do_zero (struct worker *w, bool trim)
   end_change (r, offset, count);
 }
 
-/* A whole block, with one thread only. */
+/* A whole block, which must be its own. */
 static void
 do_free (struct worker *w)
 {
   struct run *r = w->run;
   uint64_t bs = r->s->shape.block_size;
-  uint64_t offset = next_random (&w->seed)
-                    % div_round_up (r->s->shape.size, bs) * bs;
+  uint64_t offset = own_block (w) * bs;
   uint64_t count = MIN_OF (bs, r->s->shape.size - offset);
 
   begin_change (r, NULL, offset, count, false);

@@ -25,6 +25,7 @@ struct scenario {
   bool batmap;                  /* XenServer's: all blocks are there, full, and
                                    said to be so */
   unsigned threads;             /* with sectors of their own; 0: one */
+  bool own_blocks;              /* and with whole blocks, to free them */
   unsigned operations;          /* of each thread */
   unsigned cache_bytes;         /* 0: plenty */
   int commit_interval;          /* seconds; 0: none */
