@@ -113,7 +113,8 @@ vhdkit_task_status (vhdkit_task *task, struct vhdkit_task_info *ret_status)
 int
 vhdkit_task_wait (vhdkit_task *task, int timeout_ms)
 {
-  return task ? task_wait (task, timeout_ms) : api_null_pointer (__func__, "task");
+  return task ? task_wait (task, timeout_ms)
+              : api_null_pointer (__func__, "task");
 }
 
 int

@@ -157,8 +157,9 @@ bits_of_block (struct image *i, uint32_t block, uint32_t entry,
   return 0;
 }
 
-/* Sectors [first, last) of one allocated block.  *ret_end: how far it came; less
- * than last if the block has moved meanwhile, and must be looked up again. */
+/* Sectors [first, last) of one allocated block.  *ret_end: how far it came;
+ * less than last if the block has moved meanwhile, and must be looked up
+ * again. */
 #define RUN_CHUNK 4096u
 static int
 runs_of_block (struct image *i, uint32_t block, uint32_t entry,

@@ -15,9 +15,9 @@
  * 2 and loses 1 leaves the copy at the start (write order, rule 4).
  *
  * What lies behind the end the file had at open is known to be zero, unless a
- * write failed there.  Space before that, gaps and space freed in this
- * session, may hold anything and is zeroed before it is used again; that reaches the disk with the first sync of
- * the commit that publishes the block (rule 3).
+ * write failed there.  Space before that, gaps and space freed since, may hold
+ * anything and is zeroed before it is used again; that reaches the disk with
+ * the first sync of the commit that publishes the block (rule 3).
  *
  * Placement: the data, not the bitmap, begins at a multiple of 4 KiB, as
  * Windows 8 and later place it.  Images whose blocks are packed otherwise keep

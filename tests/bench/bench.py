@@ -7,8 +7,8 @@ ceiling of the transport), qemu-nbd on vpc and on qcow2.
 Every row is measured in rounds; in each round every server takes its turn, so
 that what else the machine does hits all alike.  Figures are ratios to the
 ceiling of the same round, and of those the medians; the ceiling is measured
-twice a round, and how far that pair is from 1 says how much noise there is.  More is better,
-except where a row is marked "time".
+twice a round, and how far that pair is from 1 says how much noise there is.
+More is better, except where a row is marked "time".
 """
 
 import argparse

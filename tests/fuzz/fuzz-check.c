@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: BSD-3-Clause
  *
  * Input: see patched.h.  CHOOSE_2: with a search for its parents, of which
- * there are none but itself.  CHOOSE_3: stop at the first finding.  An image that check has nothing to say
- * of opens for writing.
+ * there are none but itself.  CHOOSE_3: stop at the first finding.  An image
+ * that check has nothing to say of opens for writing.
  */
 #include <config.h>
 
