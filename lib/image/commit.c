@@ -245,8 +245,6 @@ commit_run (struct image *i)
       pthread_cond_wait (&c->done, &c->lock);
       continue;
     }
-    if (atomic_load (&c->failed) && !BROKEN (6))
-      break;
     c->running = true;
     c->started++;
     mutex_unlock (&c->lock);
@@ -260,9 +258,7 @@ commit_run (struct image *i)
     pthread_cond_broadcast (&c->done);
   }
   r = 0;
-  if (c->finished < ticket)
-    r = commit_check (i);
-  else if (c->error.code != VHDKIT_OK) {
+  if (c->error.code != VHDKIT_OK) {
     set_error (c->error.code, c->error.err, "%s",
                c->error.text ? c->error.text : i->store->name);
     r = -1;
