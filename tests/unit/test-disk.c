@@ -7,31 +7,11 @@
 
 #include <fcntl.h>
 
-#include "target.h"
+#include "new-disk.h"
 
 #define KIB 1024u
 #define BLOCK (4 * KIB)
 #define TABLE 1536u             /* where format_image puts it */
-
-static vhdkit_disk *
-open_new_disk (void)
-{
-  struct image_shape shape = { .type = VHD_DYNAMIC, .size = 16 * BLOCK,
-                               .block_size = BLOCK };
-  struct vhdkit_open_options o = { .struct_size = sizeof o,
-                                   .commit_interval = -1 };
-  struct store *s;
-  vhdkit_disk *d;
-
-  unlink (temp_path ("disk.vhd"));
-  s = store_create_file (temp_path ("disk.vhd"), 0600);
-  assert_non_null (s);
-  format_image (s, &shape);
-  assert_ok (store_close (s));
-  assert_ok (vhdkit_open (temp_path ("disk.vhd"), VHDKIT_ACCESS_ATTACH_RW, 0,
-                          &o, &d));
-  return d;
-}
 
 /* Is the block in the table in the file? */
 static bool
@@ -50,7 +30,7 @@ is_committed (uint32_t block)
 static void
 fua_commits (void **state)
 {
-  vhdkit_disk *d = open_new_disk ();
+  vhdkit_disk *d = open_new_disk (16 * BLOCK, BLOCK);
 
   (void) state;
   assert_ok (vhdkit_pwrite (d, "x", 1, 0, 0));
@@ -72,7 +52,7 @@ fua_commits (void **state)
 static void
 only_may_trim_frees (void **state)
 {
-  vhdkit_disk *d = open_new_disk ();
+  vhdkit_disk *d = open_new_disk (16 * BLOCK, BLOCK);
 
   (void) state;
   assert_ok (vhdkit_pwrite (d, "x", 1, 0, VHDKIT_FUA));
@@ -87,7 +67,7 @@ only_may_trim_frees (void **state)
 static void
 trim_is_of_whole_sectors (void **state)
 {
-  vhdkit_disk *d = open_new_disk ();
+  vhdkit_disk *d = open_new_disk (16 * BLOCK, BLOCK);
   char buf[3 * 512], want[3 * 512];
 
   (void) state;

@@ -11,35 +11,28 @@
 #include <fcntl.h>
 
 #include "format/vhd.h"
-#include "target.h"
+#include "new-disk.h"
 
 #define KIB 1024u
 #define BLOCK (512 * KIB)
 #define SIZE (4 * BLOCK)
 
+/* With a block that has holes. */
 static vhdkit_disk *
-open_new_disk (uint32_t access)
+open_disk_with_holes (void)
 {
-  struct image_shape shape = { .type = VHD_DYNAMIC, .size = SIZE,
-                               .block_size = BLOCK };
-  struct vhdkit_open_options o = { .struct_size = sizeof o,
-                                   .commit_interval = -1 };
-  struct store *s;
-  vhdkit_disk *d;
+  vhdkit_disk *d = open_new_disk (SIZE, BLOCK);
 
-  unlink (temp_path ("disk.vhd"));
-  s = store_create_file (temp_path ("disk.vhd"), 0600);
-  assert_non_null (s);
-  format_image (s, &shape);
-  assert_ok (store_close (s));
-  assert_ok (vhdkit_open (temp_path ("disk.vhd"), VHDKIT_ACCESS_ATTACH_RW, 0,
-                          &o, &d));
-  /* A block, with holes. */
   assert_ok (vhdkit_pwrite (d, "first", 5, BLOCK, 0));
-  if (access == VHDKIT_ACCESS_ATTACH_RW)
-    return d;
+  return d;
+}
+
+static vhdkit_disk *
+reopen_read_only (vhdkit_disk *d)
+{
   assert_ok (vhdkit_close (d));
-  assert_ok (vhdkit_open (temp_path ("disk.vhd"), access, 0, &o, &d));
+  assert_ok (vhdkit_open (temp_path ("disk.vhd"), VHDKIT_ACCESS_ATTACH_RO, 0,
+                          NULL, &d));
   return d;
 }
 
@@ -80,13 +73,13 @@ static void
 hole_that_was_written_is_data (void **state)
 {
   (void) state;
-  write_into_every_hole (open_new_disk (VHDKIT_ACCESS_ATTACH_RW));
+  write_into_every_hole (open_disk_with_holes ());
 }
 
 static void
 hole_known_before_an_upgrade_that_was_written_is_data (void **state)
 {
-  vhdkit_disk *d = open_new_disk (VHDKIT_ACCESS_ATTACH_RO);
+  vhdkit_disk *d = reopen_read_only (open_disk_with_holes ());
 
   (void) state;
   (void) is_hole (d, BLOCK + 64 * KIB);
@@ -104,7 +97,7 @@ note_extent (void *opaque, const struct vhdkit_extent *e)
 static void
 place_is_that_of_the_first_byte_asked_for (void **state)
 {
-  vhdkit_disk *d = open_new_disk (VHDKIT_ACCESS_ATTACH_RW);
+  vhdkit_disk *d = open_disk_with_holes ();
   struct vhdkit_extent whole, part;
 
   (void) state;
@@ -120,7 +113,7 @@ place_is_that_of_the_first_byte_asked_for (void **state)
 static void
 damaged_block_is_data_without_a_place (void **state)
 {
-  vhdkit_disk *d = open_new_disk (VHDKIT_ACCESS_ATTACH_RW);
+  vhdkit_disk *d = open_disk_with_holes ();
   const be32 nowhere = put_be32 (0x7fffffff);
   struct vhdkit_extent e = { 0 };
   struct store *s;
@@ -155,7 +148,7 @@ answer (void *opaque, const struct vhdkit_extent *e)
 static void
 callback_ends_the_walk (void **state)
 {
-  vhdkit_disk *d = open_new_disk (VHDKIT_ACCESS_ATTACH_RW);
+  vhdkit_disk *d = open_disk_with_holes ();
   int a[2] = { 1, 0 };
 
   (void) state;

@@ -506,6 +506,32 @@ restored_footer_is_the_end_of_the_file (void **state)
   done (&f);
 }
 
+/* An id of which only one footer has been written: before the other moves, the
+ * copy must be able to stand in for it again (rule 4). */
+static void
+growth_repairs_the_copy_of_a_half_written_id (void **state)
+{
+  struct fixture f;
+  struct fault fault = { .kinds = CALL_WRITE, .err = EIO };
+  struct vhd_footer_disk copy, end;
+
+  (void) state;
+  make (&f, VHD_DYNAMIC, 256 * KIB, BLOCK, false);
+  assert_ok (try_open_over (&f, fault_open (wrap_keep (f.s), &fault), true));
+  assert_ok (try_write (&f, 0));        /* the copy has been looked at */
+  assert_ok (image_flush (f.i));
+  fault.fail_at = fault.calls + 2;
+  assert_int_equal (image_set_id (f.i, (const uint8_t *) "another disk id"),
+                    -1);
+  fault.fail_at = 0;
+  for (uint32_t k = 1; k < 8; k++)
+    assert_ok (try_write (&f, k));
+  assert_ok (store_pread (f.s, &copy, sizeof copy, 0));
+  assert_ok (store_pread (f.s, &end, sizeof end, size_of (&f) - sizeof end));
+  assert_memory_equal (&copy, &end, sizeof copy);
+  done (&f);
+}
+
 int
 main (void)
 {
@@ -526,6 +552,7 @@ main (void)
     cmocka_unit_test (copy_that_could_not_be_repaired_is_repaired_next_time),
     cmocka_unit_test (footer_is_durable_before_the_file_is_cut),
     cmocka_unit_test (restored_footer_is_the_end_of_the_file),
+    cmocka_unit_test (growth_repairs_the_copy_of_a_half_written_id),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
