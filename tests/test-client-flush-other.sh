@@ -27,7 +27,7 @@ one.pwrite(b'fua' * 1000, 5 << 20)
 two.flush()
 os.kill(int(sys.argv[2]), signal.SIGKILL)
 END
-    kill_nbdkit server || :
+    kill_nbdkit server
     vhdkit check child.vhd >check.log || [ $? -eq 3 ] || fail 'damaged'
     serve -r vhd child.vhd --run "nbdsh -u \"\$uri\" -c '
 assert h.pread(3000, 3000) == b\"one\" * 1000

@@ -34,7 +34,7 @@ interrupt ()
 # nbdkit 1.32 does not always survive.
 new_source ()
 {
-    if [ -n "${nbdkit_pids[source]:-}" ]; then kill_nbdkit source || :; fi
+    kill_nbdkit source
     start_nbdkit source "$@"
     from=$(uri source)
 }
