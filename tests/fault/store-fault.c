@@ -56,9 +56,9 @@ fault_before (struct wrap *w, const struct call *c)
       || (call > f->fail_at && !f->for_good))
     return 0;
 
-  if (!f->hit)
+  /* Several threads may get here at once; one was the first. */
+  if (!atomic_exchange (&f->hit, true))
     f->hit_kind = c->kind;
-  f->hit = true;
   if (c->kind == CALL_WRITE)
     write_partially (w, c, f->partial);
   set_error_errno (f->err, "%s: fault made in call %" PRIu64,

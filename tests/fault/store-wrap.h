@@ -104,7 +104,8 @@ struct fault {
                                    its work first */
   _Atomic uint64_t calls;       /* of these kinds, so far */
   _Atomic bool hit;             /* a call was made to fail */
-  enum call_kind hit_kind;      /* the first one */
+  enum call_kind hit_kind;      /* the first one; to be read when the threads
+                                   that make calls have been waited for */
 };
 extern struct store *fault_open (struct store *inner, struct fault *f);
 
