@@ -6,6 +6,7 @@ source ./functions.sh
 set -e
 requires nbdkit --version
 requires nbdcopy --version
+requires python3 --version
 copy=$top_builddir/tests/copy-image
 requires_file "$copy"
 cd "$tmp"
@@ -78,8 +79,22 @@ pid=$!
 sleep 0.5
 kill_nbdkit dying
 ! wait $pid || fail 'the server died and the copy succeeded'
-[ -s dying.err ] || fail 'no message'
+assert_grep 'IO: ' dying.err
 [ ! -e dying.vhd ] || fail 'a file is left'
+
+# One that says "done" and has left out half is not believed; and what the
+# server lacks is no error of ours: ENOSPC there is not a full disk here.
+half_answers ()
+{
+    # shellcheck disable=SC2016
+    assert_fails python3 "$srcdir/clients/half-answers.py" 5000000 "$1" \
+        sh -c '"$0" dynamic "$uri" half.vhd' "$copy"
+    assert_grep "IO: .*reading: $2" stderr
+    [ ! -e half.vhd ] || fail 'a file is left'
+}
+half_answers 0 'asked for .*, the server says that it succeeded and sent'
+half_answers 28 'No space'
+half_answers 108 'Cannot send after'
 
 # A cancel does not wait for the server, which would take 10 seconds, or 150 ms
 # again and again.  A machine that is busy may be slow once, but not always.

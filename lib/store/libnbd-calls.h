@@ -28,7 +28,7 @@
   CALL (nbd_aio_is_ready)                       \
   CALL (nbd_aio_notify_read)                    \
   CALL (nbd_aio_notify_write)                   \
-  CALL (nbd_aio_pread)                          \
+  CALL (nbd_aio_pread_structured)               \
   CALL (nbd_can_meta_context)                   \
   CALL (nbd_can_multi_conn)                     \
   CALL (nbd_close)                              \
@@ -64,7 +64,7 @@ extern int libnbd_load (void);
 #define nbd_aio_is_ready libnbd.nbd_aio_is_ready
 #define nbd_aio_notify_read libnbd.nbd_aio_notify_read
 #define nbd_aio_notify_write libnbd.nbd_aio_notify_write
-#define nbd_aio_pread libnbd.nbd_aio_pread
+#define nbd_aio_pread_structured libnbd.nbd_aio_pread_structured
 #define nbd_can_meta_context libnbd.nbd_can_meta_context
 #define nbd_can_multi_conn libnbd.nbd_can_multi_conn
 #define nbd_close libnbd.nbd_close

@@ -118,7 +118,10 @@ wait_for_answer (struct nbd_store *n, struct command *cmd, const char *doing)
     return 0;
   if (n->cancelled)
     return remote_cancelled (n->base.name);
+  /* Whatever the server's trouble is (no space, shutting down), here it is
+   * one of reading. */
   set_error_errno (cmd->err, "%s: %s", n->base.name, doing);
+  error_recode (VHDKIT_ERR_IO, cmd->err);
   return -1;
 }
 
@@ -139,7 +142,9 @@ remote_command (struct nbd_store *n, issue_fn issue, void *args,
   }
   else if (issue (c->h, args, (nbd_completion_callback) {
                     .callback = on_answer, .user_data = &cmd }) == -1) {
+    /* EINVAL, say, if the connection was lost just now. */
     r = remote_failed (n->base.name, doing);
+    error_recode (VHDKIT_ERR_IO, EIO);
     mutex_lock (&c->lock);
     finish_locked (&cmd, EIO);
     mutex_unlock (&c->lock);

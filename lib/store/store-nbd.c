@@ -4,6 +4,7 @@
 #include <config.h>
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,24 +73,50 @@ struct read_args {
   void *buf;
   size_t count;
   uint64_t offset;
+  size_t received;
 };
+
+static int
+on_chunk (void *opaque, const void *buf, size_t count, uint64_t offset,
+          unsigned status, int *error)
+{
+  struct read_args *a = opaque;
+
+  (void) buf;
+  (void) offset;
+  (void) error;
+  if (status == LIBNBD_READ_DATA || status == LIBNBD_READ_HOLE)
+    a->received += count;
+  return 0;
+}
 
 static int64_t
 issue_read (struct nbd_handle *h, void *opaque, nbd_completion_callback done)
 {
   struct read_args *a = opaque;
 
-  return nbd_aio_pread (h, a->buf, a->count, a->offset, done, 0);
+  return nbd_aio_pread_structured (h, a->buf, a->count, a->offset,
+                                   (nbd_chunk_callback) {
+                                     .callback = on_chunk, .user_data = a },
+                                   done, 0);
 }
 
 static int
 read_piece (struct nbd_store *n, void *buf, size_t count, uint64_t offset)
 {
-  struct read_args a = { buf, count, offset };
+  struct read_args a = { buf, count, offset, 0 };
 
   if (n->cancelled)
     return remote_cancelled (n->base.name);
-  return remote_command (n, issue_read, &a, "reading");
+  if (remote_command (n, issue_read, &a, "reading") == -1)
+    return -1;
+  if (a.received == count)
+    return 0;
+  /* libnbd looks at this in its synchronous calls only. */
+  set_error (VHDKIT_ERR_IO, EIO, "%s: reading: asked for %zu bytes at offset "
+             "%" PRIu64 ", the server says that it succeeded and sent %zu",
+             n->base.name, count, offset, a.received);
+  return -1;
 }
 
 /* A few servers want to be asked for whole blocks only. */
