@@ -1,8 +1,8 @@
 #!/bin/bash -
 # B-042: a block device is copied sector for sector, without asking for "raw:"
-# B-043: one that is mounted or held is SOURCE_OWNED, one that is writable and
-# open for writing is SOURCE_ONLINE, unless forced; sectors other than 512
-# bytes are SECTOR_SIZE
+# B-043: one that is writable and mounted or open for writing is SOURCE_ONLINE,
+# one that is held otherwise is SOURCE_OWNED, unless forced; sectors other
+# than 512 bytes are SECTOR_SIZE
 # SPDX-License-Identifier: BSD-3-Clause
 source ./functions.sh
 set -e
@@ -82,14 +82,18 @@ rm -f free.vhd
 blockdev --setrw "$loop"
 exec {fd}>&-
 
-# Mounted, read-only too.
+# Mounted, read-only too; a device that cannot be written has an owner only.
 truncate -s 16M fs.raw
 mkfs.ext4 -q fs.raw
 attach loop fs.raw
 mkdir mnt
 mount -o ro "$loop" mnt 2>mount.log || skip "cannot mount: $(cat mount.log)"
 cleanup_fn sh -c "umount '$tmp/mnt' 2>/dev/null || :"
+refused SOURCE_ONLINE
+assert_grep "mounted on $tmp/mnt;" stderr
+blockdev --setro "$loop"
 refused SOURCE_OWNED
+blockdev --setrw "$loop"
 umount mnt
 rm -f free.vhd
 "$copy" dynamic "$loop" free.vhd

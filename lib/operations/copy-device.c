@@ -152,6 +152,64 @@ check_sector_size (const char *path, int fd)
   return -1;
 }
 
+static bool
+is_read_only (int fd)
+{
+  int r = 0;
+
+  return ioctl (fd, BLKROGET, &r) == 0 && r;
+}
+
+/* Where the device, or a partition of it, is mounted; malloced, as mountinfo
+ * has it.  NULL: nowhere, or the file system does not say (btrfs). */
+static char *
+find_mount (int fd)
+{
+  CLEANUP_FREE char *folder = NULL;
+  char *line = NULL, *point = NULL;
+  size_t size = 0;
+  unsigned major, minor;
+  struct stat st;
+  bool found = false;
+  FILE *fp;
+
+  if (fstat (fd, &st) == -1)
+    return NULL;
+  folder = sysfs_folder (st.st_rdev);
+  fp = fopen ("/proc/self/mountinfo", "re");
+  if (fp == NULL)
+    return NULL;
+  while (!found && getline (&line, &size, fp) != -1) {
+    free (point);
+    point = NULL;
+    found = sscanf (line, "%*d %*d %u:%u %*s %ms", &major, &minor, &point) == 3
+            && overlap (st.st_rdev, folder, makedev (major, minor));
+  }
+  free (line);
+  fclose (fp);
+  if (found)
+    return point;
+  free (point);
+  return NULL;
+}
+
+/* Somebody has it: as a file system that is mounted, whether or not it writes
+ * just now, it is online; else it has an owner. */
+static void
+busy_error (const char *path, int fd)
+{
+  CLEANUP_FREE char *point = is_read_only (fd) ? NULL : find_mount (fd);
+
+  if (point)
+    set_error (VHDKIT_ERR_SOURCE_ONLINE, EBUSY,
+               "%s: is writable, and mounted on %s; unmount it, or copy it by "
+               "force", path, point);
+  else
+    set_error (VHDKIT_ERR_SOURCE_OWNED, EBUSY,
+               "%s: is in use: mounted, swapped on, part of an array, or held "
+               "by another program; free it, or copy it by force", path);
+}
+
 /* Hold the device.  By way of /proc, because the path may lead elsewhere by
  * now. */
 static int
@@ -167,9 +225,7 @@ claim (const char *path, int fd, int *ret_claim)
     return 0;
   }
   if (errno == EBUSY)
-    set_error (VHDKIT_ERR_SOURCE_OWNED, EBUSY,
-               "%s: is in use: mounted, swapped on, part of an array, or held "
-               "by another program; free it, or copy it by force", path);
+    busy_error (path, fd);
   else
     set_error_errno (errno, "%s: claiming the device", path);
   return -1;
@@ -179,11 +235,10 @@ claim (const char *path, int fd, int *ret_claim)
 static int
 check_offline (const char *path, int fd)
 {
-  int read_only = 0;
   struct stat st;
   long pid;
 
-  if (ioctl (fd, BLKROGET, &read_only) == 0 && read_only)
+  if (is_read_only (fd))
     return 0;
   if (fstat (fd, &st) == -1) {
     set_error_errno (errno, "%s", path);
