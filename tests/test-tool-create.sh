@@ -70,6 +70,18 @@ for f in *.vhd; do
 done
 vhdkit check -q --parent raw:raw over-raw.vhd
 
+# Over a chain that cannot be opened: made, and said.
+mv small.vhd away
+vhdkit create -B child.vhd broken.vhd 2>err
+assert_grep 'broken.vhd: note: it cannot be opened .*child.vhd.* not found' err
+vhdkit create --profile vs2005 -B "$tmp/child.vhd" broken2.vhd 2>err
+assert_grep 'broken2.vhd: note: it cannot be opened' err
+vhdkit create -q -B child.vhd broken3.vhd 2>err
+vhdkit create -B raw:raw over-raw2.vhd 2>>err
+mv away small.vhd
+vhdkit create -B child.vhd mended.vhd 2>>err
+[ ! -s err ] || fail "notes: $(cat err)"
+
 # The id: given, in any form, or random.
 id=01234567-89ab-4cde-8f01-23456789abcd
 vhdkit create -u $id id.vhd 3M

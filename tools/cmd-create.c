@@ -277,6 +277,24 @@ show_result (const char *file)
   return close_image (file, disk, STATUS_OK);
 }
 
+/* A child can be made although something further up is missing: it may be
+ * where only --search or --parent leads.  But nobody should find that out when
+ * the image is wanted.  A raw parent always has to be named. */
+static void
+note_broken_chain (const struct create_command *c, const char *file)
+{
+  vhdkit_disk *disk;
+
+  if (!c->parent || c->raw_parent || strncmp (c->parent, "raw:", 4) == 0
+      || c->quiet)
+    return;
+  if (vhdkit_open (file, VHDKIT_ACCESS_ATTACH_RO, 0, NULL, &disk) == 0)
+    vhdkit_close (disk);
+  else
+    complain (file, "note: it cannot be opened as things are now: %s",
+              vhdkit_get_error ());
+}
+
 static int
 create (const struct create_command *c, bool json)
 {
@@ -289,6 +307,8 @@ create (const struct create_command *c, bool json)
     status = create_vs2005 (c);
     path = vs2005_image_path (c);
   }
+  if (status == STATUS_OK)
+    note_broken_chain (c, path ? path : c->file);
   if (status == STATUS_OK && json)
     status = show_result (path ? path : c->file);
   free (path);
