@@ -771,7 +771,7 @@ extern int vhdkit_source_size (const char *source_path, uint32_t host_flags,
  * what the system allows, and a relative one is meant from the working
  * directory on.  With it a path must be absolute, have less than 260 UTF-16
  * code units, be valid UTF-8 and hold none of * ? : < > | " \ , and the file
- * system must have 8 MiB free (fixed: the size of the image).
+ * system must have 8 MiB free (fixed, unless _SPARSE: the size of the image).
  *
  * Of the two paths of a differencing disk one may be relative: to the folder
  * of the other.  If both are, they are meant from the working directory on
@@ -780,9 +780,10 @@ extern int vhdkit_source_size (const char *source_path, uint32_t host_flags,
  * Checked in this order, at the call: NULL_POINTER (a path, or ret_task);
  * INVALID_PARAMETER (size below 1, unknown flags); BAD_PATHNAME (empty, or
  * relative); INVALID_NAME; NAME_TOO_LONG; SIZE_TOO_SMALL, SIZE_TOO_LARGE;
- * PATH_NOT_FOUND (no folder to make the folder in; no such parent); EXISTS;
- * what a parent can be (as vhdkit_create_image); HOST_LIMITATION; DISK_FULL
- * (STRICT); FILE_TOO_LARGE_FOR_FS (when fully grown); SHUTTING_DOWN.
+ * PATH_NOT_FOUND (no folder to make the folder in); EXISTS; PATH_NOT_FOUND (no
+ * such parent) and what else a parent can be (as vhdkit_create_image);
+ * HOST_LIMITATION; DISK_FULL (STRICT); FILE_TOO_LARGE_FOR_FS (when fully
+ * grown); SHUTTING_DOWN.
  * What goes wrong later is the error of the task; UNEXPECTED is all that these
  * rules do not foresee.  vhdkit_error_hresult gives the HRESULTs. */
 extern int vhdkit_create_fixed_mb (vhdkit_context *context,
