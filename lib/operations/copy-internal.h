@@ -122,7 +122,7 @@ extern void output_free (struct output *o);
  * in their order.  Sets bits in fresh for those that were not there. */
 extern int output_place (struct output *o, const struct unit *u,
                          uint64_t *fresh);
-extern int output_write (struct output *o, const struct unit *u,
+extern int output_write (struct output *o, struct unit *u,
                          const uint64_t *fresh);
 
 #endif

@@ -61,6 +61,7 @@ output_init (struct output *o, struct copy_target *t,
   o->pace.step = UNIT_BYTES;
   o->end = t->data_offset;
   t->blocks = 0;
+  t->left_out = false;
   if (t->block_size && make_head (o) == -1)
     return -1;
   if (!t->cached)
@@ -269,14 +270,27 @@ add_block (struct gather *g, const struct unit *u, unsigned k, bool fresh)
   return add_data (g, u, first, end, data + at % t->block_size);
 }
 
-int
-output_write (struct output *o, const struct unit *u, const uint64_t *fresh)
+/* Nobody else has the unit with the first sector. */
+static void
+leave_out_first (struct copy_target *t, struct unit *u)
 {
-  const struct copy_target *t = o->target;
+  if (t->data_offset != 0 || u->offset != 0 || u->length < SECTOR_SIZE
+      || memcmp (u->buf, VHD_FOOTER_COOKIE, strlen (VHD_FOOTER_COOKIE)) != 0)
+    return;
+  memcpy (t->first, u->buf, SECTOR_SIZE);
+  memset (u->buf, 0, SECTOR_SIZE);
+  t->left_out = true;
+}
+
+int
+output_write (struct output *o, struct unit *u, const uint64_t *fresh)
+{
+  struct copy_target *t = o->target;
   struct gather g = { .out = o };
   unsigned k;
 
   if (t->block_size == 0) {
+    leave_out_first (t, u);
     if (add_data (&g, u, 0, div_round_up (u->length, GRANULE),
                   t->data_offset + u->offset) == -1)
       return -1;

@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "format/vhd.h"
 #include "operations/operations.h"
 #include "store/store.h"
 #include "vhdkit.h"
@@ -90,6 +91,11 @@ struct copy_target {
    * were allocated. */
   uint64_t footer_offset;
   uint64_t blocks;
+  /* Set by copy_run, of sectors at 0: the first one begins like the footer
+   * copy of a dynamic image, and without a footer behind it the file would be
+   * taken for one.  It was left out, and is the caller's to write. */
+  bool left_out;
+  uint8_t first[SECTOR_SIZE];
 };
 
 /* Copy.  Reads and writes overlap in several threads; holes of the source are

@@ -4,6 +4,8 @@
  * Both footers are written last, after everything else is durable.  Until then
  * no reader takes the file for an image, whatever ends the process.  (Where the
  * file has no name until it is complete nobody sees it anyway: new-file.h.)
+ * A disk that itself begins like a dynamic image would make one of a fixed
+ * image without its footer, so that sector has to wait, too.
  */
 #include <config.h>
 
@@ -119,6 +121,8 @@ copy_data (struct creation *c)
   if (store_close (t.store) == -1)
     return -1;
   c->copied = true;
+  c->left_out = t.left_out;
+  memcpy (c->first, t.first, sizeof c->first);
   /* Never before the place that an image without data has for it. */
   c->footer_offset = MAX_OF (c->footer_offset, t.footer_offset);
   return new_file_set_size (&c->file, c->footer_offset
@@ -172,6 +176,9 @@ create_write_contents (struct creation *c)
       || tell (c, c->size, c->size) == -1)
     return -1;
   if (!fixed && new_file_write (&c->file, &footer, sizeof footer, 0) == -1)
+    return -1;
+  if (c->left_out
+      && new_file_write (&c->file, c->first, sizeof c->first, 0) == -1)
     return -1;
   return new_file_write (&c->file, &footer, sizeof footer, c->footer_offset);
 }

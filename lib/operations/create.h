@@ -91,7 +91,9 @@ struct creation {
   uint32_t host_flags;
   bool host_rules;
   struct copy_source *source;   /* owned; NULL: all zeros, or not yet open */
-  bool copied;                  /* all of it */
+  bool copied;                  /* all of it, but perhaps: */
+  bool left_out;                /* the first sector, see copy.h */
+  uint8_t first[SECTOR_SIZE];
 
   /* create-plan.c */
   uint64_t size;                /* virtual */

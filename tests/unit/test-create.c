@@ -807,6 +807,60 @@ cancelling_leaves_nothing (void **state)
   unlink (temp_path ("cancelled"));
 }
 
+/*----------------------------------------------------------------------*/
+
+/* What a process that is killed now would leave. */
+static int
+look_at_what_is_there (void *opaque, uint64_t done, uint64_t total)
+{
+  unsigned *looks = opaque;
+  vhdkit_disk *disk;
+
+  (void) done;
+  (void) total;
+  if (access (temp_path ("copy.vhd"), F_OK) == -1)
+    return 0;
+  assert_int_equal (vhdkit_open (temp_path ("copy.vhd"),
+                                 VHDKIT_ACCESS_ATTACH_RO, VHDKIT_OPEN_NO_LOCK,
+                                 NULL, &disk), -1);
+  ++*looks;
+  return 0;
+}
+
+/* The disk begins like a dynamic image, because it holds one. */
+static void
+a_half_made_copy_is_no_image (void **state)
+{
+  struct create_request r = {
+    .path = temp_path ("copy.vhd"),
+    .options = options (VHDKIT_TYPE_FIXED, 0),
+  };
+  char path[512], raw[600];
+  uint8_t disk[8192], copy[8192];
+  struct copy_source *source;
+  struct creation *c;
+  unsigned looks = 0;
+  struct progress p = { .fn = look_at_what_is_there, .opaque = &looks };
+
+  (void) state;
+  snprintf (path, sizeof path, "%s", r.path);
+  r.path = path;
+  create ("inner.vhd", VHDKIT_TYPE_DYNAMIC, 4 * MiB);
+  snprintf (raw, sizeof raw, "raw:%s", temp_path ("inner.vhd"));
+  assert_ok (truncate (temp_path ("inner.vhd"), 8 * MiB));
+  assert_ok (copy_source_open (raw, 0, NULL, NULL, &source));
+  assert_ok (copy_new_size (source, 0, path, &r.options.size));
+  refuse_tmpfile (true);
+  assert_ok (creation_new (&r, source, &c));
+  assert_ok (creation_run (c, &p));
+  creation_free (c);
+  refuse_tmpfile (false);
+  assert_true (looks >= 2);
+  read_at ("inner.vhd", 0, disk, sizeof disk);
+  read_at ("copy.vhd", 0, copy, sizeof copy);
+  assert_memory_equal (copy, disk, sizeof disk);
+}
+
 /* Fail the n-th call until one run needs fewer. */
 static void
 every_failure_leaves_nothing (void **state)
@@ -896,6 +950,7 @@ main (void)
     cmocka_unit_test (a_disk_that_cannot_fit_is_refused_at_once),
     cmocka_unit_test (a_file_size_limit_leaves_nothing),
     cmocka_unit_test (cancelling_leaves_nothing),
+    cmocka_unit_test (a_half_made_copy_is_no_image),
     cmocka_unit_test (every_failure_leaves_nothing),
     cmocka_unit_test (without_nameless_files_the_result_is_the_same),
     cmocka_unit_test (permissions_follow_the_umask),
