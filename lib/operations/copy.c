@@ -262,11 +262,32 @@ copy_unit (struct copy *c, struct worker *w)
   return 0;
 }
 
-static void *
-work (void *opaque)
+static void
+ended (struct copy *c)
 {
-  struct worker *w = opaque;
-  struct copy *c = w->copy;
+  mutex_lock (&c->lock);
+  c->running--;
+  pthread_cond_signal (&c->changed);
+  mutex_unlock (&c->lock);
+}
+
+/* A library that reading or writing uses has ended the thread.  Nobody may wait
+ * for it for ever. */
+static void
+died (void *opaque)
+{
+  struct copy *c = opaque;
+
+  set_error (VHDKIT_ERR_UNEXPECTED, EIO,
+             "%s: a thread of the copy to %s ended too early", c->source->name,
+             c->output.target->store->name);
+  fail (c);
+  ended (c);
+}
+
+static void
+copy_units (struct copy *c, struct worker *w)
+{
   int r = 0;
 
   while (!c->stop && (r = next_unit (c, &w->unit)) == 0)
@@ -274,10 +295,17 @@ work (void *opaque)
       break;
   if (r == -1)
     fail (c);
-  mutex_lock (&c->lock);
-  c->running--;
-  pthread_cond_signal (&c->changed);
-  mutex_unlock (&c->lock);
+}
+
+static void *
+work (void *opaque)
+{
+  struct worker *w = opaque;
+
+  pthread_cleanup_push (died, w->copy);
+  copy_units (w->copy, w);
+  pthread_cleanup_pop (0);
+  ended (w->copy);
   return NULL;
 }
 

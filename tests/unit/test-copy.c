@@ -614,6 +614,40 @@ read_error_at_every_step (void **state)
   with_faults (0, true, CALL_READ | CALL_NEXT_EXTENT, EIO, VHDKIT_ERR_IO);
 }
 
+/* As a library might that reads for us: once, in the middle. */
+static int
+end_the_thread (struct wrap *w, const struct call *c)
+{
+  _Atomic bool *was = w->opaque;
+
+  if (c->kind == CALL_READ && c->offset >= 4 * MiB && !*was) {
+    *was = true;
+    pthread_exit (NULL);
+  }
+  return 0;
+}
+
+static void
+a_thread_that_dies_ends_the_copy (void **state)
+{
+  const struct wrap_hooks hooks = { .before = end_the_thread };
+  const uint32_t block_sizes[] = { 0, 2 * MiB };
+  unsigned i;
+
+  (void) state;
+  for (i = 0; i < 2; i++) {
+    struct copy_source *s = memory_source (NULL);
+    struct store *to = store_open_memory ("target");
+    _Atomic bool was = false;
+
+    s->store = wrap_open (s->store, &hooks, (void *) &was);
+    assert_int_equal (copy_image (s, to, block_sizes[i], 0, NULL, NULL), -1);
+    assert_last_error (VHDKIT_ERR_UNEXPECTED, "thread");
+    copy_source_close (s);
+    assert_no_wrong_image (to, block_sizes[i]);
+  }
+}
+
 /* Progress that looks at itself and cancels at a percentage. */
 struct watch {
   pthread_t thread;
@@ -878,6 +912,7 @@ main (void)
     cmocka_unit_test (fixed_in_memory),
     cmocka_unit_test (disk_full_at_every_step),
     cmocka_unit_test (read_error_at_every_step),
+    cmocka_unit_test (a_thread_that_dies_ends_the_copy),
     cmocka_unit_test (cancel_at_every_percent),
     cmocka_unit_test (progress_ends_at_the_size),
     cmocka_unit_test (nothing_but_holes),
