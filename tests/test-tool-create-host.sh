@@ -38,6 +38,27 @@ if setfacl --version >/dev/null 2>&1 && setfacl -m u:1:r a.vhd 2>/dev/null; then
     refused 1 'INVALID_PARAMETER|INVALID_NAME' --acl nonsense new.vhd 3M
 fi
 
+# A folder that may be written and not read, as those where things are dropped.
+if [ "$(id -u)" -eq 0 ] &&
+   setpriv --reuid=65534 --regid=65534 --clear-groups true 2>/dev/null; then
+    chmod 755 .
+    mkdir drop
+    chmod 733 drop
+    nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+    # The build tree may be out of reach for that user.
+    if "${nobody[@]}" vhdkit info c.vhd >/dev/null 2>&1; then
+        "${nobody[@]}" vhdkit create drop/new.vhd 3M
+        "${nobody[@]}" vhdkit create -t fixed -S drop/new.vhd drop/copy.vhd
+        vhdkit check -q drop/copy.vhd
+        chmod 755 drop
+        if "${nobody[@]}" vhdkit create drop/other.vhd 3M 2>err; then
+            fail 'made where nobody may write'
+        fi
+        assert_grep ACCESS_DENIED err
+    fi
+    rm -r drop
+fi
+
 # Folders: the last one is made if it is missing, all with --parents, and none is
 # left by what fails.
 vhdkit create one/new.vhd 3M

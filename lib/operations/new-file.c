@@ -49,6 +49,10 @@ open_folder (struct new_file *f, const char *path)
   if (!dir || !f->base)
     return -1;
   f->dirfd = open (dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (f->dirfd == -1 && errno == EACCES) {
+    f->unreadable = true;
+    f->dirfd = open (dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  }
   err = errno;
   if (f->dirfd == -1 && (err == ENOENT || err == ENOTDIR))
     set_error (VHDKIT_ERR_PATH_NOT_FOUND, err,
@@ -210,6 +214,21 @@ give_name (struct new_file *f)
   return -1;
 }
 
+/* Write the folder to the disk.  One that we may not read cannot be synced on
+ * its own. */
+static int
+sync_folder (struct new_file *f)
+{
+  int r = f->unreadable ? syncfs (f->fd) : fsync (f->dirfd);
+
+  /* Some file systems cannot sync a folder and say EINVAL: then the name is
+   * as safe as it gets. */
+  if (r == 0 || errno == EINVAL || errno == ENOTSUP)
+    return 0;
+  set_error_errno (errno, "%s: cannot write the folder to the disk", f->path);
+  return -1;
+}
+
 int
 new_file_commit (struct new_file *f)
 {
@@ -219,14 +238,8 @@ new_file_commit (struct new_file *f)
     goto error;
   if (!f->named && give_name (f) == -1)
     goto error;
-  /* Some file systems cannot sync a folder and say EINVAL: then the name is
-   * as safe as it gets. */
-  if (!f->no_sync && fsync (f->dirfd) == -1 && errno != EINVAL
-      && errno != ENOTSUP) {
-    set_error_errno (errno, "%s: cannot write the folder to the disk",
-                     f->path);
+  if (!f->no_sync && sync_folder (f) == -1)
     goto error;
-  }
   fd = f->fd;
   f->fd = -1;
   if (close (fd) == -1 && errno != EINTR) {

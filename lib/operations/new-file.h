@@ -19,6 +19,7 @@ struct new_file {
   const char *path;             /* as the caller wrote it; borrowed */
   char *base;                   /* last component; owned */
   int dirfd;                    /* the folder */
+  bool unreadable;              /* which may be written, not read */
   int fd;                       /* the file */
   bool named;                   /* it has its name, and is ours to unlink */
   bool no_sync;                 /* set by the caller: it need not be durable */
