@@ -823,6 +823,37 @@ a_hole_is_no_leak (void **state)
   assert_int_equal (result.leaked_bytes, 0);
 }
 
+/* The edges of a hole, which are zeros, can be as large as a small block. */
+static void
+the_edges_of_a_hole_are_no_leak (void **state)
+{
+  const uint64_t first = 0x8e00, second = 0xfe00;
+  struct vhd_header h;
+
+  (void) state;
+  create_as ("d", VHDKIT_TYPE_DYNAMIC, 3 * MiB, NULL);
+  h = get_header ("d");
+  h.block_size = 4096;
+  h.table_entries = 3 * MiB / h.block_size;
+  set_header ("d", &h);
+  move_footer ("d", second + 512 + 4096);
+  fill ("d", TABLE, h.table_entries * 4, 0xff);
+  set_entry ("d", TABLE, 0, first / 512);
+  set_entry ("d", TABLE, 1, second / 512);
+  fill ("d", first, 512, 0xff);
+  fill ("d", second, 512, 0xff);
+  assert_clean ("d");
+
+  fill ("d", first + 512 + 4096, 2 * 4096, 0);
+  check ("d", 0);
+  assert_int_equal (result.leaked_bytes, 0);
+
+  fill ("d", first + 512 + 2 * 4096, 1, 'x');
+  check ("d", 1);
+  assert_finding (0, VHDKIT_SEVERITY_LEAK, VHDKIT_ERR_BLOCK_ALLOCATION_FAILURE,
+                  "d", "unused space", first + 512 + 4096);
+}
+
 /*----------------------------------------------------------------------
  * Batmap
  *--------------------------------------------------------------------*/
@@ -1148,6 +1179,7 @@ main (void)
     cmocka_unit_test (a_table_of_garbage_is_summed_up),
     cmocka_unit_test (space_that_no_block_uses),
     cmocka_unit_test (a_hole_is_no_leak),
+    cmocka_unit_test (the_edges_of_a_hole_are_no_leak),
     cmocka_unit_test (a_batmap_that_is_true),
     cmocka_unit_test (a_batmap_that_is_untrue),
     cmocka_unit_test (a_batmap_with_a_wrong_sum),
