@@ -20,6 +20,7 @@ static int
 errno_of_finding (enum vhdkit_error code)
 {
   switch (code) {
+  case VHDKIT_ERR_NOT_SUPPORTED:
   case VHDKIT_ERR_UNSUPPORTED_VERSION:
   case VHDKIT_ERR_HEADER_UNSUPPORTED_VERSION:
     return ENOTSUP;

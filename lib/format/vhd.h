@@ -24,6 +24,8 @@
 #define VHD_HEADER_COOKIE  "cxsparse"
 #define VHD_BATMAP_COOKIE  "tdbatmap"
 #define VHD_VERSION_1      0x00010000u
+#define VHD_BATMAP_VERSION_1_1 0x00010001u
+#define VHD_BATMAP_VERSION_1_2 0x00010002u
 #define VHD_NO_OFFSET      UINT64_C (0xffffffffffffffff)
 #define VHD_BAT_UNUSED     0xffffffffu
 /* 2040 GiB: the largest disk of the specification, of Windows and of qemu. */

@@ -11,6 +11,7 @@
 #include <config.h>
 
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +19,41 @@
 
 static const char batmap_expected[] =
   "a batmap behind the table, within the file";
+
+/* The header also has what only matters to XenServer: a hash of the key, if
+ * the disk is encrypted.  Nothing in the blocks says so, and served as it is
+ * such a disk would be garbage that a client may take for an empty one, and
+ * write to.  Who only inspects the image sees the rest of it. */
+static int
+check_key (struct image *i, const struct vhd_batmap_disk *d, uint64_t at,
+           struct report *r)
+{
+  if (d->key_hash_set != 1)
+    return 0;
+  return report (r, i->inspect ? VHDKIT_SEVERITY_WARNING
+                               : VHDKIT_SEVERITY_ERROR,
+                 VHDKIT_ERR_NOT_SUPPORTED, "batmap header, key hash",
+                 at + offsetof (struct vhd_batmap_disk, key_hash_set), "none",
+                 "XenServer encrypts the data of this disk, and without the "
+                 "key there is no reading it",
+                 "the hash of a key");
+}
+
+static int
+check_version (const struct vhd_batmap_disk *d, uint64_t at, struct report *r)
+{
+  uint32_t version = get_be32 (d->version);
+
+  if (version == VHD_BATMAP_VERSION_1_1 || version == VHD_BATMAP_VERSION_1_2)
+    return 0;
+  return report (r, VHDKIT_SEVERITY_WARNING,
+                 VHDKIT_ERR_UNSUPPORTED_VERSION, "batmap header, version",
+                 at + offsetof (struct vhd_batmap_disk, version),
+                 "version 1.1 or 1.2",
+                 "XenServer may refuse the image; we do not need the map",
+                 "version %" PRIu32 ".%" PRIu32, version >> 16,
+                 version & 0xffff);
+}
 
 int
 batmap_find (struct image *i, struct report *r)
@@ -36,6 +72,8 @@ batmap_find (struct image *i, struct report *r)
     return -1;
   if (memcmp (d.cookie, VHD_BATMAP_COOKIE, 8) != 0)
     return 0;
+  if (check_key (i, &d, at, r) == -1 || check_version (&d, at, r) == -1)
+    return -1;
   offset = get_be64 (d.offset);
   bytes = (uint64_t) get_be32 (d.sectors) * SECTOR_SIZE;
   valid = offset >= at + sizeof d && offset % SECTOR_SIZE == 0

@@ -19,8 +19,6 @@
 #include "base/error.h"
 #include "operations/check.h"
 
-#define BATMAP_VERSION_1_1 0x00010001u
-
 struct bitmaps_check {
   struct check_image *ci;
   uint8_t *bitmap;              /* of the block at hand */
@@ -62,7 +60,7 @@ batmap_sum_ok (const uint8_t *map, size_t size, uint32_t version,
 
   if (vhd_checksum (map, size, size) == stored)
     return true;
-  if (version != BATMAP_VERSION_1_1)
+  if (version != VHD_BATMAP_VERSION_1_1)
     return false;
   for (i = 0; i < size; i++)
     sum += (uint32_t) (int8_t) map[i];

@@ -927,6 +927,42 @@ a_batmap_with_a_wrong_sum (void **state)
 }
 
 static void
+a_batmap_of_another_version (void **state)
+{
+  uint8_t map[512] = { 0x84, 0x40 };
+
+  (void) state;
+  make_dynamic ("d");
+  add_batmap (map, ~(uint32_t) (0x84 + 0x40));
+  put ("d", 0x814, "\0\1\0\3", 4);
+  check ("d", 1);
+  assert_finding (0, VHDKIT_SEVERITY_WARNING, VHDKIT_ERR_UNSUPPORTED_VERSION,
+                  "d", "batmap header, version", 0x814);
+  assert_says (found[0].found, "version 1.3");
+}
+
+/* Looked at, but not served: without the key its data is garbage. */
+static void
+a_disk_that_xenserver_encrypts (void **state)
+{
+  uint8_t map[512] = { 0x84, 0x40 };
+  vhdkit_disk *disk;
+
+  (void) state;
+  make_dynamic ("d");
+  add_batmap (map, ~(uint32_t) (0x84 + 0x40));
+  put ("d", 0x81d, "\1key", 4);
+  check ("d", 1);
+  assert_finding (0, VHDKIT_SEVERITY_WARNING, VHDKIT_ERR_NOT_SUPPORTED, "d",
+                  "batmap header, key hash", 0x81d);
+  assert_int_equal (vhdkit_open (temp_path ("d"), VHDKIT_ACCESS_READ, 0, NULL,
+                                 &disk), -1);
+  assert_int_equal (vhdkit_get_error_code (), VHDKIT_ERR_NOT_SUPPORTED);
+  assert_int_equal (vhdkit_get_errno (), ENOTSUP);
+  assert_says (vhdkit_get_error (), "XenServer encrypts");
+}
+
+static void
 a_batmap_that_is_missing (void **state)
 {
   uint8_t map[512] = { 0 };
@@ -1183,6 +1219,8 @@ main (void)
     cmocka_unit_test (a_batmap_that_is_true),
     cmocka_unit_test (a_batmap_that_is_untrue),
     cmocka_unit_test (a_batmap_with_a_wrong_sum),
+    cmocka_unit_test (a_batmap_of_another_version),
+    cmocka_unit_test (a_disk_that_xenserver_encrypts),
     cmocka_unit_test (a_batmap_that_is_missing),
     cmocka_unit_test (a_block_in_the_manner_of_qemu),
     cmocka_unit_test (a_full_block_at_our_place),
