@@ -22,6 +22,10 @@ line "nbdkit -f -i 127.0.0.1 PLUGIN file=$tmp/disk.vhd" "$tmp/disk.vhd"
 line "nbdkit -f -i 127.0.0.1 PLUGIN dir=$tmp/images" images
 line "nbdkit -f -i 127.0.0.1 -r --port=99 --threads=3 PLUGIN file=$tmp/disk.vhd" \
      -r -p 99 -t 3 disk.vhd
+line "nbdkit -f -i 127.0.0.1 --port=65535 PLUGIN file=$tmp/disk.vhd" \
+     -p 65535 disk.vhd
+line "nbdkit -f -i 127.0.0.1 --port=nbd PLUGIN file=$tmp/disk.vhd" \
+     -p nbd disk.vhd
 line "nbdkit -f --unix=$tmp/s PLUGIN file=$tmp/disk.vhd" disk.vhd -k s
 line "nbdkit -f -i 127.0.0.1 PLUGIN file=$tmp/disk.vhd parent=$tmp/p parent=raw:$tmp/r search=$tmp/images mode=ro commit-interval=7" \
      --parent p --parent raw:r --search images --mode=ro \
@@ -46,6 +50,12 @@ done
 status=0
 vhdkit serve -p 1 -k s disk.vhd 2>err || status=$?
 assert_equal $status 2 "status of two places to listen"
+for port in 65536 99999 '' 18446744073709562426; do
+    status=0
+    vhdkit serve --dry-run -p "$port" disk.vhd >out 2>err || status=$?
+    assert_equal $status 2 "status of port '$port'"
+done
+status=0
 vhdkit serve 2>err -- disk.vhd || status=$?
 assert_equal $status 2 "status of an image after --"
 assert_fails env PATH=/nonexistent "$(command -v vhdkit)" serve disk.vhd

@@ -177,6 +177,18 @@ serve (const struct request *r, const char *path, char *extra[])
   return status;
 }
 
+/* nbdkit also takes the name of a service; of a number that is too large it
+ * would take what is left of it in 16 bits. */
+static bool
+is_port (const char *port)
+{
+  size_t digits = strspn (port, "0123456789");
+
+  return port[0] != '\0'
+         && (port[digits] != '\0'
+             || (digits <= 5 && strtoul (port, NULL, 10) <= 65535));
+}
+
 enum {
   OPT_MODE = OPT_OWN,
   OPT_COMMIT_INTERVAL,
@@ -194,6 +206,8 @@ take_option (int c, struct request *r)
     add_word (&r->nbdkit, "--threads=", optarg);
     return -1;
   case 'p':
+    if (!is_port (optarg))
+      return usage_error ("--port: not a number up to 65535: %s", optarg);
     r->port = true;
     add_word (&r->nbdkit, "--port=", optarg);
     return -1;
