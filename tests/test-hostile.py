@@ -124,6 +124,14 @@ def huge_tables():
         vhd.edit_header(w.path, entries=entries)
         refused('a table with %s entries' % name, w.path)
         tools('a table with %s entries' % name, w.path)
+    # The largest one that is read, all of it wrong: nothing is kept of the
+    # entries but the table itself, of 64 MiB.
+    vhd.edit_header(w.path, entries=16 << 20)
+    vhd.edit_footers(w.path, size=64 << 30)
+    with client.Server('file=' + w.path, read_only=True) as s:
+        pass
+    if s.max_rss > 128 * MiB and not client.SANITIZED:
+        fail('a table of zeros', '%d MiB of memory' % (s.max_rss >> 20))
 
 
 def special_files():

@@ -157,7 +157,8 @@ radix_pass (const uint32_t *from, uint32_t *to, size_t n, unsigned shift)
 int
 bat_sorted (struct image *i, uint32_t **ret_entries, size_t *ret_n)
 {
-  size_t n = 0, max = (size_t) image_blocks_allocated (i) + 1, used;
+  size_t used = image_blocks_allocated (i), max = used - i->bad_blocks + 1;
+  size_t n = 0;
   uint32_t *a = malloc (max * sizeof *a), *b = malloc (max * sizeof *b);
   uint32_t block;
 
@@ -167,7 +168,7 @@ bat_sorted (struct image *i, uint32_t **ret_entries, size_t *ret_n)
     set_error_errno (ENOMEM, "%s: block table", i->store->name);
     return -1;
   }
-  for (block = 0, used = max - 1; used > 0 && block < i->blocks; block++) {
+  for (block = 0; used > 0 && block < i->blocks; block++) {
     uint32_t entry = block_entry (i, block);
 
     used -= entry != VHD_BAT_UNUSED;
