@@ -110,6 +110,7 @@ open_top (struct vhdkit_disk *d, const char *path, uint32_t flags,
       || image_open (s, &o, &l->image) == -1) {
     struct saved_error e;
 
+    split_explain (path);
     error_save (&e);
     store_close (s);
     error_restore (&e);
@@ -117,6 +118,8 @@ open_top (struct vhdkit_disk *d, const char *path, uint32_t flags,
   }
   l->store = s;
   l->size = image_size (l->image);
+  if (image_footer_missing (l->image))
+    return split_report (path, image_data_end (l->image), r);
   return 0;
 }
 

@@ -95,6 +95,11 @@ extern int below_runs (struct below_cache *b, uint64_t sector, uint64_t count,
                        int (*fn) (void *opaque, const struct below_run *run),
                        void *opaque);
 
+/* disk/split.c: the last error, or a warning, when the image at path, which has
+ * no footer, is the first of several pieces. */
+extern void split_explain (const char *path);
+extern int split_report (const char *path, uint64_t end, struct report *r);
+
 /* disk/parents.c: where an image says its parent is. */
 struct parent_search {
   const char *const *explicit_parents;  /* what remains of parent=; only the
