@@ -68,6 +68,61 @@ check_block_sectors (const struct check_image *ci, uint32_t block)
     / SECTOR_SIZE;
 }
 
+/* The first byte that is not zero, or size. */
+static size_t
+first_nonzero (const uint8_t *p, size_t size)
+{
+  size_t k;
+
+  for (k = 0; k < size && p[k] == 0; k++)
+    ;
+  return k;
+}
+
+static int
+reserved_byte (struct check_image *ci, enum vhdkit_error code,
+               const char *structure, uint64_t at, uint8_t byte)
+{
+  return report (&ci->report, VHDKIT_SEVERITY_NOTE, code, structure, at,
+                 "zeros",
+                 "the format gives them no meaning, and they are kept as they "
+                 "are; 7-Zip refuses the image", "0x%02x", byte);
+}
+
+/* What the format leaves free may mean something to the program that made the
+ * image.  footer: where it is. */
+static int
+check_reserved (struct check_image *ci, uint64_t footer)
+{
+  const struct vhd_footer *f = ci->footer;
+  const struct vhd_header *h = ci->header;
+  size_t k = 1 + first_nonzero (f->reserved + 1, sizeof f->reserved - 1);
+
+  if (k < sizeof f->reserved
+      && reserved_byte (ci, VHDKIT_ERR_FOOTER_CORRUPT,
+                        "footer, reserved bytes", footer
+                        + offsetof (struct vhd_footer_disk, reserved) + k,
+                        f->reserved[k]) == -1)
+    return -1;
+  if (!h)
+    return 0;
+  if (h->reserved1 != 0
+      && report (&ci->report, VHDKIT_SEVERITY_NOTE, VHDKIT_ERR_HEADER_CORRUPT,
+                 "dynamic header, reserved field", f->data_offset
+                 + offsetof (struct vhd_header_disk, reserved1), "0",
+                 "the format gives it no meaning, and it is kept as it is; "
+                 "7-Zip and vhd-util refuse the image",
+                 "0x%08" PRIx32, h->reserved1) == -1)
+    return -1;
+  k = first_nonzero (h->reserved2, sizeof h->reserved2);
+  if (k == sizeof h->reserved2)
+    return 0;
+  return reserved_byte (ci, VHDKIT_ERR_HEADER_CORRUPT,
+                        "dynamic header, reserved bytes", f->data_offset
+                        + offsetof (struct vhd_header_disk, reserved2) + k,
+                        h->reserved2[k]);
+}
+
 /* Marks of the footer that are no damage, but of interest to whoever checks;
  * an opener for inspection leaves them to us. */
 static int
@@ -83,6 +138,8 @@ check_marks (struct check_image *ci)
                  "a virtual machine is suspended on this disk; changing the "
                  "disk now damages its data when the machine resumes",
                  "%u", f->saved_state) == -1)
+    return -1;
+  if (check_reserved (ci, at) == -1)
     return -1;
   if (f->reserved[0] == 0)
     return 0;

@@ -593,6 +593,40 @@ marks_in_the_footer (void **state)
                   "footer, features", end + 8);
 }
 
+/* Kept as they are, and worth a word. */
+static void
+bytes_where_there_should_be_none (void **state)
+{
+  struct vhd_footer f;
+  struct vhd_header h;
+  uint64_t end;
+
+  (void) state;
+  make_dynamic ("d");
+  end = length_of ("d") - 512;
+  f = get_footer ("d");
+  f.reserved[426] = 3;
+  set_footer ("d", &f);
+  check ("d", 1);
+  assert_finding (0, VHDKIT_SEVERITY_NOTE, VHDKIT_ERR_FOOTER_CORRUPT, "d",
+                  "footer, reserved bytes", end + 511);
+  assert_says (found[0].found, "0x03");
+  f.reserved[426] = 0;
+  set_footer ("d", &f);
+  h = get_header ("d");
+  h.reserved1 = 7;
+  set_header ("d", &h);
+  check ("d", 1);
+  assert_finding (0, VHDKIT_SEVERITY_NOTE, VHDKIT_ERR_HEADER_CORRUPT, "d",
+                  "dynamic header, reserved field", 0x200 + 0x3c);
+  h.reserved1 = 0;
+  h.reserved2[0] = 9;
+  set_header ("d", &h);
+  check ("d", 1);
+  assert_finding (0, VHDKIT_SEVERITY_NOTE, VHDKIT_ERR_HEADER_CORRUPT, "d",
+                  "dynamic header, reserved bytes", 0x200 + 0x300);
+}
+
 static void
 a_fixed_image_that_was_cut (void **state)
 {
@@ -1202,6 +1236,7 @@ main (void)
     cmocka_unit_test (no_valid_footer_at_all),
     cmocka_unit_test (an_interrupted_resize),
     cmocka_unit_test (marks_in_the_footer),
+    cmocka_unit_test (bytes_where_there_should_be_none),
     cmocka_unit_test (a_fixed_image_that_was_cut),
     cmocka_unit_test (a_damaged_header),
     cmocka_unit_test (an_odd_header),
