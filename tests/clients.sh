@@ -40,7 +40,7 @@ as_nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups)
 # is nothing for clients: qemu does not end with it.
 serve ()
 {
-    local args=() status=0 previous= pid a
+    local args=() status=0 previous= a
     for a in "$@"; do
         [ "$previous" != --run ] || a="unset LD_PRELOAD; $a"
         args+=("$a")
@@ -49,8 +49,7 @@ serve ()
     rm -f "$tmp/serve.pid"
     nbdkit -U - -P "$tmp/serve.pid" "${args[@]}" || status=$?
     if [ -s "$tmp/serve.pid" ]; then
-        pid=$(cat "$tmp/serve.pid")
-        while kill -0 "$pid" 2>/dev/null; do sleep 0.01; done
+        wait_for has_ended "$(cat "$tmp/serve.pid")"
     fi
     return $status
 }

@@ -25,17 +25,14 @@ attach ()
     nbdfuse fuse --unix "$tmp/server.sock" &
     fuse=$!
     cleanup_fn fusermount3 -u "$tmp/fuse"
-    for i in {1..200}; do [ -e fuse/nbd ] && break; sleep 0.05; done
+    wait_for test -e fuse/nbd
     loop=$(losetup --find --show fuse/nbd) || skip 'no loop device is free'
     cleanup_fn losetup -d "$loop"
 }
 detach ()
 {
     losetup -d "$loop"
-    for i in {1..200}; do
-        fusermount3 -u fuse 2>/dev/null && break
-        sleep 0.05
-    done
+    wait_for fusermount3 -u fuse
     wait $fuse || :
     stop_nbdkit server
     cleanup_commands=()

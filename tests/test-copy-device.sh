@@ -62,10 +62,7 @@ time.sleep(600)
 EOF
 holder=$!
 cleanup_fn eval "kill $holder 2>/dev/null"
-for ((i = 0; i < 200; i++)); do
-    [ ! -e held ] || break
-    sleep 0.05
-done
+wait_for test -e held
 refused SOURCE_OWNED
 kill $holder
 wait $holder || :

@@ -91,18 +91,16 @@ answers 'call SIZE_TOO_SMALL a0040684 ' "$tmp/vs2005" fixed "$tmp/f.vhd" 2
 if grep -q '^#define HAVE_LIBNBD 1' "$top_builddir/config.h" &&
    command -v python3 >/dev/null; then
     python3 - "$tmp/mute.sock" <<'PYTHON' &
-import socket, sys, time
+import os, socket, sys, time
 s = socket.socket(socket.AF_UNIX)
-s.bind(sys.argv[1])
+s.bind(sys.argv[1] + '.bound')
 s.listen()
-time.sleep(60)
+os.rename(sys.argv[1] + '.bound', sys.argv[1])
+time.sleep(600)
 PYTHON
     mute=$!
     cleanup_fn kill $mute
-    for ((i = 0; i < 200; i++)); do
-        [ ! -S "$tmp/mute.sock" ] || break
-        sleep 0.05
-    done
+    wait_for test -S "$tmp/mute.sock"
     "$tmp/task" "$tmp/task.vhd" "nbd+unix:///?socket=$tmp/mute.sock" \
         >"$tmp/task.out"
     assert_equal "$(cat "$tmp/task.out")" $'done 100 OK\ncancelled 1 CANCELLED'

@@ -18,24 +18,24 @@ mv parents/base.vhd elsewhere
 nbdkit -U "$tmp/sock" -P "$tmp/pid" vhd child.vhd search=elsewhere \
     commit-interval=1
 # Written by the daemon, after the command that started it returned.
-for i in {1..200}; do [ -s pid ] && break; sleep 0.05; done
+wait_for test -s pid
 pid=$(cat pid)
 cleanup_fn kill -9 $pid
 u="nbd+unix:///?socket=$tmp/sock"
 nbdsh -u "$u" -c 'h.pwrite(b"here" * 1000, 5 << 20)'
 
 # Nobody flushes; yet after a while the data is in the file.
-sleep 3
-cp child.vhd copy.vhd
-serve -r vhd copy.vhd parent=elsewhere/base.vhd \
-    --run "nbdsh -u \"\$uri\" -c 'assert h.pread(4000, 5 << 20) == b\"here\" * 1000'"
+in_a_copy ()
+{
+    cp child.vhd copy.vhd
+    serve -r vhd copy.vhd parent=elsewhere/base.vhd --run "nbdsh -u \"\$uri\" -c '
+assert h.pread(4000, 5 << 20) == b\"here\" * 1000'"
+}
+wait_for in_a_copy
 
 nbdsh -u "$u" -c 'h.pwrite(b"more" * 1000, 15 << 20)'
 kill $pid
-# In a container the first process may leave it a zombie.
-running () { grep -q '^State:.[^ZX]' /proc/$pid/status; }
-for i in {1..200}; do running 2>/dev/null || break; sleep 0.05; done
-if running 2>/dev/null; then fail 'the server did not end'; fi
+wait_for has_ended $pid
 cleanup_commands=()
 serve -r vhd child.vhd search=elsewhere \
     --run "nbdsh -u \"\$uri\" -c 'assert h.pread(4000, 15 << 20) == b\"more\" * 1000'"

@@ -30,10 +30,7 @@ two.shutdown()
 END
 
 # Closing is not waited for by the client.
-for i in {1..100}; do
-    serve vhd a.vhd --run true 2>/dev/null && break
-    sleep 0.1
-done
+wait_for serve vhd a.vhd --run true
 check_clean a.vhd
 serve vhd a.vhd --run "nbdsh -u \"\$uri\" -c '
 h.pwrite(b\"x\", 0)

@@ -32,10 +32,7 @@ h.connect_uri(sys.argv[1])
 h.pwrite(b'lost' * 1000, 3000)
 h.shutdown()
 END
-for ((i = 0; i < 600; i++)); do
-    if grep -q 'stays open' server.log; then break; fi
-    sleep 0.05
-done
+wait_for grep -q 'stays open' server.log
 assert_grep 'a.vhd: flushing to the disk: Input/output error; .*stays open' \
             server.log
 

@@ -45,11 +45,7 @@ diff expected found
 # write to the parents of its image, or use its image as a parent.
 free ()
 {
-    for i in {1..100}; do
-        nbdsh -u "$(uri many "$1")" -c 'pass' 2>"$tmp/busy" && return
-        sleep 0.1
-    done
-    fail "still busy: $1"
+    wait_for nbdsh -u "$(uri many "$1")" -c pass
 }
 
 # Writes go to the image that is named.

@@ -21,7 +21,7 @@ chmod 444 a.vhd
     </dev/null >"$tmp/server.log" 2>&1 &
 pid=$!
 cleanup_fn kill $pid
-for i in {1..200}; do [ -s server.pid ] && break; sleep 0.05; done
+wait_for test -s server.pid
 
 python3 - 'nbd+unix:///?socket=server.sock' <<'END'
 import nbd, os, sys

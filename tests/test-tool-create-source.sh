@@ -218,11 +218,11 @@ if [ "$(id -u)" -eq 0 ] && loop=$(losetup -f --show raw 2>/dev/null); then
 import os, sys, time
 fd = os.open(sys.argv[1], os.O_RDWR | os.O_EXCL)
 open('held', 'w').close()
-time.sleep(60)
+time.sleep(600)
 PYTHON
     holder=$!
     cleanup_fn kill $holder
-    for ((i = 0; i < 200; i++)); do [ ! -e held ] || break; sleep 0.05; done
+    wait_for test -e held
     refused 'SOURCE_OWNED|SOURCE_ONLINE' -S "$loop"
     copied "$loop" --force-source
 fi

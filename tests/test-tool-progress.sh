@@ -10,12 +10,13 @@ cd "$tmp"
 
 # well_formed FILE RESULT: a line is an object; percent and bytes never fall; the
 # last line, and only that, is of a task that is done and cannot be cancelled.
+# It is the only one if the task was done when it was first looked at.
 well_formed ()
 {
     python3 - "$1" "$2" <<'PYTHON'
 import json, sys
 lines = [json.loads(line) for line in open(sys.argv[1])]
-assert len(lines) >= 2, len(lines)
+assert lines
 keys = ("id kind description state percent cancelable result error code errno "
         "message done-bytes total-bytes bytes-per-second seconds-left seconds")
 last = None
@@ -45,11 +46,12 @@ PYTHON
 new_source ()
 {
     kill_nbdkit source
-    start_nbdkit source --filter=rate pattern 24M rate=80M burstiness=0.1
+    start_nbdkit source "$@"
     from=$(uri source)
 }
+some_seconds=(--filter=rate pattern 24M rate=80M burstiness=0.1)
 
-new_source
+new_source "${some_seconds[@]}"
 
 # B-081: through the command: the percentage never falls, and ends at 100
 #
@@ -82,10 +84,12 @@ assert_equal "$(jq -r 'select(.state == "done") | .error + .code' lines)" \
              FILE_TOO_LARGE_FOR_FS0x000000df
 [ ! -e d.vhd ]
 
-# Cancelled.
+# Cancelled, long before the end.
+new_source --filter=delay pattern 64G rdelay=500ms
+rm lines
 vhdkit create --progress=json -S "$from" e.vhd >lines 2>err &
 pid=$!
-sleep 0.6
+wait_for test -s lines
 kill -INT $pid
 status=0
 wait $pid || status=$?
@@ -99,7 +103,7 @@ assert_equal $status 1
 [ ! -s lines ]
 
 # Whoever reads slowly, or goes away, does not stop the work.
-new_source
+new_source "${some_seconds[@]}"
 vhdkit create --progress=json -S "$from" g.vhd 2>err | head -n 1 >lines
 jq -e . lines >/dev/null
 vhdkit check -q g.vhd
@@ -142,7 +146,7 @@ on_terminal ()
     script -qec "stty cols 70; $1" /dev/null </dev/null | tr '\r' '\n' >bar
 }
 on_terminal 'vhdkit create -S "$from_slow" j.vhd'
-assert_grep '^ *[0-9]+% \[#*-*\] .* of 24 MiB, .*/s, 0:0[0-9] left' bar
+assert_grep '^ *[0-9]+% \[#*-*\] .* of 24 MiB, .*/s, [0-9]+:[0-9]+ left' bar
 awk 'length > 70 { exit 1 }' bar || fail "a line does not fit"
 vhdkit check -q j.vhd
 for args in -q --progress=none; do
@@ -150,6 +154,10 @@ for args in -q --progress=none; do
     on_terminal "vhdkit create $args -S \"\$from_slow\" j.vhd"
     if grep -q % bar; then fail "a bar in spite of $args"; fi
 done
-rm j.vhd
-on_terminal 'vhdkit create j.vhd 4M'
-if grep -q % bar; then fail "a bar for nothing"; fi
+# A machine that is busy may take a second for nothing once, but not always.
+for tries in {1..20}; do
+    rm j.vhd
+    on_terminal 'vhdkit create --no-sync j.vhd 4M'
+    grep -q % bar || break
+    [ $tries -lt 20 ] || fail "a bar for nothing"
+done

@@ -79,11 +79,7 @@ stop_server ()
     kill -9 $server 2>/dev/null || :
 }
 cleanup_fn stop_server
-for ((i = 0; i < 600; i++)); do
-    [ ! -s pid ] || break
-    sleep 0.05
-done
-[ -s pid ] || fail "the server did not start"
+wait_for test -s pid
 assert_equal "$(cat pid)" $server "the process"
 qemu-io -f raw -c 'write -P 120 1M 512' "nbd+unix:///?socket=$tmp/s3" >out
 kill $server

@@ -661,18 +661,12 @@ the_limits_themselves_are_possible (void **state)
   unlink (temp_path ("d"));
 }
 
-/* 4 MiB of table.  The bound is loose: machines differ. */
+/* 4 MiB of table. */
 static void
-the_largest_disk_is_made_quickly (void **state)
+the_largest_disk_is_made (void **state)
 {
-  struct timespec a, b;
-
   (void) state;
-  clock_gettime (CLOCK_MONOTONIC, &a);
   create ("d", VHDKIT_TYPE_DYNAMIC, MAX_SIZE);
-  clock_gettime (CLOCK_MONOTONIC, &b);
-  assert_true ((b.tv_sec - a.tv_sec) * 1e3 + (b.tv_nsec - a.tv_nsec) / 1e6
-               < 1000);
   assert_int_equal (file_length ("d") % 4096, 0);
   assert_int_equal (footer_at ("d", file_length ("d") - 512).current_size,
                     MAX_SIZE);
@@ -943,7 +937,7 @@ main (void)
     cmocka_unit_test (relative_paths),
     cmocka_unit_test (impossible_options_are_refused),
     cmocka_unit_test (the_limits_themselves_are_possible),
-    cmocka_unit_test (the_largest_disk_is_made_quickly),
+    cmocka_unit_test (the_largest_disk_is_made),
     cmocka_unit_test (null_pointers_are_refused),
     cmocka_unit_test (whatever_exists_is_left_alone),
     cmocka_unit_test (bad_places_are_refused),

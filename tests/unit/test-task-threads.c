@@ -13,7 +13,9 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "base/cleanup.h"
 #include "task-ops.h"
+#include "tasks/internal.h"
 
 #if defined __SANITIZE_THREAD__
 #define TSAN 1
@@ -70,7 +72,7 @@ assert_threads (int expected)
 {
   int i;
 
-  for (i = 0; count_threads () != expected && i < 1000; i++)
+  for (i = 0; count_threads () != expected && i < 100000; i++)
     usleep (1000);
   assert_int_equal (count_threads (), expected);
 }
@@ -135,6 +137,14 @@ threads_start_when_needed (void **state)
   assert_threads (before);
 }
 
+static unsigned
+count_idle (vhdkit_context *ctx)
+{
+  LOCK_FOR_SCOPE (&ctx->lock);
+
+  return ctx->nr_idle;
+}
+
 static void
 an_idle_thread_is_used_again (void **state)
 {
@@ -147,9 +157,10 @@ an_idle_thread_is_used_again (void **state)
 
     assert_ended (t, VHDKIT_RESULT_SUCCESS, VHDKIT_OK);
     vhdkit_task_free (t);
-    usleep (2000);              /* until it is idle again */
+    while (count_idle (ctx) == 0)
+      usleep (1000);
   }
-  assert_in_range (count_threads (), before, before + 2);
+  assert_threads (before + 1);
   vhdkit_context_free (ctx);
 }
 
@@ -432,14 +443,16 @@ who_was_cancelled_before_stays_cancelled (void **state)
   vhdkit_context_free (ctx);
 }
 
+/* 1: it has begun, 2: it is about to end. */
 static int
 slow_end (void *opaque, const struct progress *progress)
 {
-  atomic_int *ended = opaque;
+  atomic_int *at = opaque;
 
   (void) progress;
+  *at = 1;
   usleep (100000);
-  *ended = 1;
+  *at = 2;
   return 0;
 }
 
@@ -447,15 +460,16 @@ static void
 free_waits_for_what_runs (void **state)
 {
   vhdkit_context *ctx = new_context (1);
-  atomic_int ended = 0;
+  atomic_int at = 0;
   vhdkit_task *t;
+  int i;
 
   (void) state;
-  assert_ok (task_start (ctx, "test", "slow", false, slow_end, NULL, &ended,
-                         &t));
-  usleep (20000);               /* until it has begun */
+  assert_ok (task_start (ctx, "test", "slow", false, slow_end, NULL, &at, &t));
+  for (i = 0; at == 0 && i < 100000; i++)
+    usleep (1000);
   vhdkit_context_free (ctx);
-  assert_int_equal (ended, 1);
+  assert_int_equal (at, 2);
   /* The task outlives its context. */
   assert_ended (t, VHDKIT_RESULT_SUCCESS, VHDKIT_OK);
   assert_int_equal (vhdkit_task_cancel (t), -1);
@@ -523,18 +537,18 @@ child_of_fork (vhdkit_context *old)
   vhdkit_context *own;
   vhdkit_task *t;
 
-  alarm (20);
+  alarm (200);
   if (task_start (old, "test", "a test", true, nothing, NULL, NULL, &t) != -1
       || vhdkit_get_error_code () != VHDKIT_ERR_WRONG_STATE)
     return 1;
   vhdkit_context_free (old);
   if (task_start (NULL, "test", "a test", true, nothing, NULL, NULL, &t) == -1
-      || vhdkit_task_wait (t, 10000) == -1)
+      || vhdkit_task_wait (t, 90000) == -1)
     return 2;
   vhdkit_task_free (t);
   if (vhdkit_context_new (NULL, &own) == -1
       || task_start (own, "test", "a test", true, nothing, NULL, NULL, &t) == -1
-      || vhdkit_task_wait (t, 10000) == -1)
+      || vhdkit_task_wait (t, 90000) == -1)
     return 3;
   vhdkit_task_free (t);
   vhdkit_context_free (own);

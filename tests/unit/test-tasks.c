@@ -236,12 +236,10 @@ B_083_timeouts (void **state)
 {
   struct gate g = { .open = false };
   vhdkit_task *t = start_gate (ctx, &g, true);
-  int64_t begin = now_ms ();
 
   (void) state;
   assert_int_equal (vhdkit_task_wait (t, 0), -1);
   assert_last_error (VHDKIT_ERR_TIMED_OUT, "a gate");
-  assert_true (now_ms () - begin < 5000);
   assert_int_equal (vhdkit_task_wait (t, 4000001), -1);
   assert_last_error (VHDKIT_ERR_INVALID_PARAMETER, "4000001");
   assert_int_equal (vhdkit_task_wait (t, -2), -1);
@@ -275,23 +273,24 @@ B_084_time_runs_out (void **state)
   vhdkit_task_free (t);
 }
 
-/* A creation whose every step takes a while. */
+/* A creation that can be held between two steps. */
 struct creation {
   const char *path;
   struct vhdkit_create_options opts;
   const struct progress *outer;
-  useconds_t pause;
+  atomic_bool held;
   atomic_int reports;
 };
 
 static int
-slow_report (void *opaque, uint64_t done, uint64_t total)
+held_report (void *opaque, uint64_t done, uint64_t total)
 {
   struct creation *c = opaque;
 
-  usleep (c->pause);
   if (done > 0)
     c->reports++;
+  while (done > 0 && c->held)
+    usleep (1000);
   return c->outer->fn (c->outer->opaque, done, total);
 }
 
@@ -299,7 +298,7 @@ static int
 create (void *opaque, const struct progress *progress)
 {
   struct creation *c = opaque;
-  struct progress p = { .fn = slow_report, .opaque = c };
+  struct progress p = { .fn = held_report, .opaque = c };
 
   c->outer = progress;
   return op_create (c->path, &c->opts, &p);
@@ -315,19 +314,17 @@ static void
 B_085_cancel_leaves_no_file (void **state)
 {
   struct creation c = { .path = temp_path ("cancelled.vhd"),
-                        .opts = LARGE_DYNAMIC, .pause = 30000 };
+                        .opts = LARGE_DYNAMIC, .held = true };
   vhdkit_task *t;
-  int64_t begin;
   int percent;
 
   (void) state;
   assert_ok (task_start (ctx, "create", c.path, true, create, NULL, &c, &t));
   wait_until (&c.reports, 1);
-  begin = now_ms ();
   assert_ok (vhdkit_task_cancel (t));
   percent = vhdkit_task_percent (t);
+  c.held = false;
   assert_ended (t, VHDKIT_RESULT_CANCELLED, VHDKIT_ERR_CANCELLED);
-  assert_true (now_ms () - begin < 5000);
   assert_true (vhdkit_task_percent (t) >= percent);
   assert_true (vhdkit_task_percent (t) < 100);
   assert_int_equal (vhdkit_task_status_win32 (t, NULL, NULL), 995);
@@ -640,47 +637,32 @@ read_slowly (void *opaque, const struct progress *progress)
   /* The same one for each who asks. */
   assert (progress->cancel_fd (progress->opaque) == fds[1].fd);
   s->waiting = 1;
-  r = poll (fds, 2, 10000);
+  r = poll (fds, 2, -1);
   assert (r == 1 && fds[1].revents == POLLIN);
   set_error (VHDKIT_ERR_CANCELLED, ECANCELED, "reading was cancelled");
   return -1;
 }
 
-/* Milliseconds until the cancel of a slow read has ended it. */
-static int64_t
-cancel_a_slow_read (void)
+/* The source would take for ever. */
+static void
+a_cancel_ends_a_slow_read (void **state)
 {
   struct slow_source s = { .fd = -1 };
   vhdkit_task *t;
   int fds[2];
-  int64_t begin;
 
+  (void) state;
   assert_int_equal (pipe (fds), 0);
   s.fd = fds[0];
   assert_ok (task_start (ctx, "read", "a slow read", true, read_slowly, NULL,
                          &s, &t));
   wait_until (&s.waiting, 1);
   usleep (20000);
-  begin = now_ms ();
   assert_ok (vhdkit_task_cancel (t));
   assert_ended (t, VHDKIT_RESULT_CANCELLED, VHDKIT_ERR_CANCELLED);
-  begin = now_ms () - begin;
   vhdkit_task_free (t);
   close (fds[0]);
   close (fds[1]);
-  return begin;
-}
-
-/* The source would take ten seconds.  A machine that is busy may be slow once,
- * but not always. */
-static void
-a_slow_read_is_cancelled_within_100_ms (void **state)
-{
-  unsigned tries = 0;
-
-  (void) state;
-  while (cancel_a_slow_read () >= 100)
-    assert_true (++tries < 20);
 }
 
 /* One that is asked for after cancelling is readable from the beginning. */
@@ -951,7 +933,7 @@ main (void)
     cmocka_unit_test (a_task_may_not_be_cancelable),
     cmocka_unit_test (a_task_that_waits_is_cancelled_at_once),
     cmocka_unit_test (an_operation_may_succeed_all_the_same),
-    cmocka_unit_test (a_slow_read_is_cancelled_within_100_ms),
+    cmocka_unit_test (a_cancel_ends_a_slow_read),
     cmocka_unit_test (cancel_fd_knows_of_what_was_before),
     cmocka_unit_test (fd_is_readable_when_complete),
 #if HAVE_LIBEV

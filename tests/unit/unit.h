@@ -53,7 +53,8 @@ assert_ok_at (int r, const char *expr, const char *file, int line)
   _assert_true (r == 0, expr, file, line);
 }
 
-/* A directory of the test's own; a group set-up and tear-down for cmocka. */
+/* A directory of the test's own; a group set-up and tear-down for cmocka.
+ * Short: the path of a Unix socket in it has 107 bytes at most. */
 __attribute__ ((unused)) static char temp_dir[256];
 
 static inline int
@@ -63,7 +64,7 @@ make_temp_dir (void **state)
 
   (void) state;
   snprintf (temp_dir, sizeof temp_dir, "%s/vhdkit-test-XXXXXX",
-            tmp && strlen (tmp) < 200 ? tmp : "/tmp");
+            tmp && strlen (tmp) < 60 ? tmp : "/tmp");
   return mkdtemp (temp_dir) ? 0 : -1;
 }
 
