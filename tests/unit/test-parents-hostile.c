@@ -351,6 +351,9 @@ confined_without_a_directory_means_that_of_the_child (void **state)
   expect_parent ("jail/c.vhd", &ps, AT ("jail/p.vhd"));
 }
 
+/* To the root, however deep we are. */
+#define UP "..\\..\\..\\..\\..\\..\\..\\..\\"
+
 static void
 confined_parent_elsewhere_is_refused (void **state)
 {
@@ -365,7 +368,7 @@ confined_parent_elsewhere_is_refused (void **state)
   MAKE ("jail/c.vhd", .parent_id = 1,
         .locator = { W2RU ("..\\p.vhd"), W2KU (AT ("jail-2/q.vhd")),
                      W2RU ("x\\..\\..\\p.vhd"),
-                     W2RU ("..\\..\\..\\..\\..\\etc\\passwd") });
+                     W2RU (UP UP UP UP "etc\\passwd") });
   confine (&ps);
   o = find_parent (AT ("jail/c.vhd"), &ps);
   assert_false (o.found);

@@ -225,6 +225,13 @@ struct qemu {
   int in;                       /* closing it ends qemu-io */
 };
 
+static void
+close_unless_standard (int fd)
+{
+  if (fd > 2)
+    close (fd);
+}
+
 static struct qemu
 start_qemu_io (bool writable)
 {
@@ -239,10 +246,11 @@ start_qemu_io (bool writable)
   if (q.pid == 0) {
     dup2 (in[0], 0);
     dup2 (out[1], 1);
-    close (in[0]);
-    close (in[1]);
-    close (out[0]);
-    close (out[1]);
+    /* Any of them may be 0 or 1 itself, if those were closed. */
+    close_unless_standard (in[0]);
+    close_unless_standard (in[1]);
+    close_unless_standard (out[0]);
+    close_unless_standard (out[1]);
     execlp ("qemu-io", "qemu-io", "-f", "vpc", image_path (),
             writable ? NULL : "-r", (char *) NULL);
     _exit (127);
