@@ -205,6 +205,9 @@ def served_in_dir(folder, export, *args):
 
 def confined():
     """In dir= mode nothing outside of the folder is reached."""
+    if not client.have_openat2():
+        print('skipped: no openat2 here')
+        return
     folder, outside = [os.path.join(directory, n) for n in ('in', 'out')]
     os.makedirs(os.path.join(folder, 'sub'))
     os.mkdir(outside)

@@ -6,6 +6,7 @@ source ./functions.sh
 source "$srcdir/clients.sh"
 set -e
 requires_plugin
+requires_openat2
 requires_nbd_python
 
 mkdir "$tmp/dir"

@@ -5,6 +5,7 @@ source ./functions.sh
 source "$srcdir/clients.sh"
 set -e
 requires_plugin
+requires_openat2
 requires jq --version
 
 mkdir "$tmp/dir"

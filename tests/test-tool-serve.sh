@@ -67,9 +67,10 @@ requires nbdinfo --version
 requires qemu-io --version
 assert_equal "$(vhdkit serve -k "$tmp/s1" disk.vhd -- \
                        --run 'nbdinfo --size "$uri"')" 4194304 size
-assert_equal "$(vhdkit serve -r -k s2 images -- \
-    --run 'nbdinfo --size "nbd+unix:///one.vhd?socket=$unixsocket"')" \
-    4194304 "size of an image of a directory"
+! have_openat2 ||
+    assert_equal "$(vhdkit serve -r -k s2 images -- \
+        --run 'nbdinfo --size "nbd+unix:///one.vhd?socket=$unixsocket"')" \
+        4194304 "size of an image of a directory"
 
 # In the foreground, until SIGTERM, and then what was written is there.
 vhdkit serve -k "$tmp/s3" disk.vhd -- -P "$tmp/pid" &
