@@ -85,7 +85,8 @@ extern int store_copy (struct store *from, struct store *to);
  * store-fault.c: failing
  *--------------------------------------------------------------------*/
 
-/* Zero it, set what is needed.  The n-th call of the chosen kinds fails:
+/* Zero it, set what is needed, always while no thread makes calls (the timer
+ * that commits is one).  The n-th call of the chosen kinds fails:
  *
  *   for (n = 1, hit = true; hit; n++) {
  *     struct fault f = { .kinds = CALLS_CHANGING, .fail_at = n, .err = EIO };

@@ -48,13 +48,18 @@ open_faulty_image (uint32_t type, size_t k, bool packed, struct target *over,
     .packed = packed
   };
   struct store *s = store_open_memory ("image");
+  struct image_options o = options;
   struct target *t;
 
   assert_non_null (s);
   format_image (s, &shape);
-  if (fault)
+  if (fault) {
+    /* They are for the player's calls, and not for those of a thread that
+     * nobody waits for. */
+    o.commit_interval = 0;
     s = fault_open (s, fault);
-  t = target_image (s, over, &options);
+  }
+  t = target_image (s, over, &o);
   if (t == NULL)
     fail_msg ("%s", vhdkit_get_error ());
   return t;
