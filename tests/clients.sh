@@ -101,12 +101,13 @@ check_clean ()
 }
 
 # state_of FILE...: content and times, to compare before and after.  The look
-# itself must not change them.
+# itself must not change them.  (The space it takes may change by itself: some
+# file systems allocate ahead of a writer, and take that back later.)
 state_of ()
 {
     local f
     for f in "$@"; do
-        echo "$f $(stat -c '%s %b %x %y %z' "$f")" \
+        echo "$f $(stat -c '%s %x %y %z' "$f")" \
              "$(dd if="$f" iflag=noatime bs=1M status=none | sha256sum)"
     done
 }
