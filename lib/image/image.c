@@ -118,6 +118,24 @@ is_padding (const struct image *i, uint64_t start, uint64_t end)
   return true;
 }
 
+/* The first tapdisk began each byte of a bitmap with the lowest bit, and
+ * libvhd refuses its images.  Most bitmaps look the same either way (all ones,
+ * or none), so we read them, as any other; but not without a word. */
+static int
+report_old_bitmaps (struct image *i, struct report *r)
+{
+  if (!vhd_creator_is_tap (&i->footer) || i->footer.creator_major != 0
+      || i->footer.creator_minor != 1)
+    return 0;
+  return report (r, VHDKIT_SEVERITY_WARNING, VHDKIT_ERR_UNSUPPORTED_VERSION,
+                 "footer, creator version",
+                 (i->footer_missing ? 0 : i->data_end)
+                 + offsetof (struct vhd_footer_disk, creator_major),
+                 "1.1 or later", "tapdisk 0.1 had the bits of its sector "
+                 "bitmaps in another order; blocks that are written in part "
+                 "may read wrong", "0.1");
+}
+
 static int
 open_dynamic (struct image *i, const struct image_options *o)
 {
@@ -143,7 +161,8 @@ open_dynamic (struct image *i, const struct image_options *o)
                                     * i->block_size);
   i->blocks = div_round_up (i->size, i->block_size);
   find_metadata (i);
-  if (batmap_find (i, o->report) == -1)
+  if (report_old_bitmaps (i, o->report) == -1
+      || batmap_find (i, o->report) == -1)
     return -1;
   return bat_load (i, o->report);
 }

@@ -970,6 +970,26 @@ a_batmap_of_another_version (void **state)
   assert_says (found[0].found, "version 1.3");
 }
 
+static void
+bitmaps_of_the_first_tapdisk (void **state)
+{
+  struct vhd_footer f;
+
+  (void) state;
+  make_dynamic ("d");
+  f = get_footer ("d");
+  memcpy (f.creator, "tap\0", 4);
+  f.creator_major = 0;
+  f.creator_minor = 1;
+  set_footer ("d", &f);
+  check ("d", 1);
+  assert_finding (0, VHDKIT_SEVERITY_WARNING, VHDKIT_ERR_UNSUPPORTED_VERSION,
+                  "d", "footer, creator version", length_of ("d") - 512 + 0x20);
+  f.creator_major = 1;          /* which may have no batmap yet */
+  set_footer ("d", &f);
+  check ("d", 0);
+}
+
 /* Looked at, but not served: without the key its data is garbage. */
 static void
 a_disk_that_xenserver_encrypts (void **state)
@@ -1250,6 +1270,7 @@ main (void)
     cmocka_unit_test (a_batmap_that_is_untrue),
     cmocka_unit_test (a_batmap_with_a_wrong_sum),
     cmocka_unit_test (a_batmap_of_another_version),
+    cmocka_unit_test (bitmaps_of_the_first_tapdisk),
     cmocka_unit_test (a_disk_that_xenserver_encrypts),
     cmocka_unit_test (a_batmap_that_is_missing),
     cmocka_unit_test (a_block_in_the_manner_of_qemu),
