@@ -197,6 +197,8 @@ do_commit (struct image *i)
 {
   struct snapshot s;
 
+  if (i->dynamic)
+    space_commit_begins (i);
   if (snapshot_take (i, &s) == -1)
     return -1;
   if (snapshot_write (i, &s) == -1) {

@@ -255,6 +255,8 @@ extern int space_alloc (struct image *i, uint32_t *ret_entry);
 extern void space_release (struct image *i, uint32_t *entries, size_t n);
 /* Before the image is closed: move the footer down to where the blocks end. */
 extern int space_trim_end (struct image *i);
+/* Around each commit. */
+extern void space_commit_begins (struct image *i);
 extern void space_committed (struct image *i);
 
 /* commit.c */

@@ -234,6 +234,8 @@ extend (struct image *i, uint64_t footer)
    * cannot, what is there now is not zero. */
   error_save (&e);
   s->junk_behind = store_truncate (i->store, s->footer + SECTOR_SIZE) == -1;
+  if (s->junk_behind)
+    commit_data_written (i);    /* the next commit tries again */
   s->clean_from = MAX_OF (s->clean_from, footer + SECTOR_SIZE);
   error_restore (&e);
   return -1;
@@ -395,12 +397,24 @@ space_release (struct image *i, uint32_t *entries, size_t n)
   i->space.first_gap = 0;
 }
 
+/* A commit leaves a file that ends in a footer (rule 4), if the host lets us.
+ */
+void
+space_commit_begins (struct image *i)
+{
+  LOCK_FOR_SCOPE (&i->space.lock);
+
+  (void) cut_junk (i);
+}
+
 void
 space_committed (struct image *i)
 {
   LOCK_FOR_SCOPE (&i->space.lock);
 
   i->space.step = 1;
+  if (i->space.junk_behind)
+    commit_data_written (i);
 }
 
 int
