@@ -7,12 +7,18 @@
  * A new block goes into the lowest gap that holds one, else behind the last
  * block.  There the file grows a few blocks at a time, in this order:
  *
- *   1. the footer is written at its new place, which extends the file (and
- *      finds out now, not at the commit, that there is no space);
- *   2. the old footer is overwritten with zeros: its place becomes data.
+ *   1. the file is made longer;
+ *   2. the footer is written at its new place, the end (and finds out now, not
+ *      at the commit, that there is no space);
+ *   3. the old footer is overwritten with zeros: its place becomes part of a
+ *      block.
  *
- * So at every moment the file ends in a valid footer; a power cut that keeps
- * 2 and loses 1 leaves the copy at the start (write order, rule 4).
+ * A power cut that loses 2 leaves the copy at the start to stand in (write
+ * order, rule 4), if what the file ends in is no footer.  A client may write
+ * footers, so its data must not be there: without 1 the length may be anything
+ * up to the new one, and follow the data as that reaches the disk.  With it the
+ * old length or the new one is left.  At the old one the bitmap of a new block
+ * begins; where that place becomes data, the new length is made durable first.
  *
  * What lies behind the end the file had at open is known to be zero, unless a
  * write failed there.  Space before that, gaps and space freed since, may hold
@@ -221,14 +227,15 @@ end_of_step (const struct image *i, uint64_t start, unsigned step)
   return end;
 }
 
-/* Write the footer at a new place behind the old one. */
+/* Make the file longer, in one step, and write the footer at its new place. */
 static int
 extend (struct image *i, uint64_t footer)
 {
   struct space *s = &i->space;
   struct saved_error e;
 
-  if (write_footer (i, footer) == 0)
+  if (store_truncate (i->store, footer + SECTOR_SIZE) == 0
+      && write_footer (i, footer) == 0)
     return 0;
   /* Part of it may be there.  The file must end in a footer again; and if it
    * cannot, what is there now is not zero. */
@@ -280,7 +287,10 @@ grow (struct image *i, uint64_t start)
   }
   s->footer = footer;
   s->grown = true;
-  if (store_pwrite (i->store, zeros, sizeof zeros, old) == -1) {
+  /* A client's data goes where the file may still end after a power cut?  Then
+   * the new end first. */
+  if ((old >= start + i->bitmap_bytes && commit_sync (i) == -1)
+      || store_pwrite (i->store, zeros, sizeof zeros, old) == -1) {
     /* The new footer counts, and the old one is among what must be zeroed
      * before it is used. */
     s->clean_from = MAX_OF (s->clean_from, footer);

@@ -215,6 +215,21 @@ own_sector (struct worker *w)
   return (group * threads + w->number) * 4 + next_random (&w->seed) % 4;
 }
 
+/* Each sector could be the footer of another disk: what a guest that keeps
+ * images in its disk writes, or one that means harm. */
+static void
+make_footers (uint8_t *buf, uint64_t count)
+{
+  struct vhd_footer f;
+  uint64_t k;
+
+  for (k = 0; k < count; k += SECTOR_SIZE) {
+    vhd_footer_init (&f, VHD_FIXED, SECTOR_SIZE);
+    memcpy (f.id, buf + k, sizeof f.id);
+    vhd_footer_encode (&f, (struct vhd_footer_disk *) (buf + k));
+  }
+}
+
 static void
 do_write (struct worker *w, bool part)
 {
@@ -233,6 +248,8 @@ do_write (struct worker *w, bool part)
     uint64_t x = next_random (&w->seed);
     memcpy (buf + k, &x, MIN_OF (8, count - k));
   }
+  if (r->s->footers && !part)
+    make_footers (buf, count);
   begin_change (r, buf, offset, count, false);
   must (image_pwrite (r->image, buf, count, offset), "write");
   end_change (r, offset, count);

@@ -33,6 +33,7 @@ struct scenario {
    * counts as a flush. */
   unsigned write, part, zero, trim, free_block, flush, reopen, pause;
   bool sequential;              /* writes go on where the last one ended */
+  bool footers;                 /* what is written is full of footers */
 };
 
 struct crash_result {

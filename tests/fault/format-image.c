@@ -104,6 +104,20 @@ format_image (struct store *s, struct image_shape *shape)
   put_footer (s, &f, end);
 }
 
+void
+format_add_spare (struct store *s)
+{
+  static const uint8_t zeros[SECTOR_SIZE];
+  uint8_t footer[SECTOR_SIZE];
+  uint64_t size;
+
+  if (store_size (s, &size) == -1)
+    abort ();
+  get (s, footer, sizeof footer, size - SECTOR_SIZE);
+  put (s, footer, sizeof footer, size);
+  put (s, zeros, sizeof zeros, size - SECTOR_SIZE);
+}
+
 /*----------------------------------------------------------------------
  * XenServer's batmap
  *--------------------------------------------------------------------*/

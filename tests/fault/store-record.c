@@ -4,7 +4,9 @@
  * The model of the disk beneath: a flush makes everything before it durable.
  * Of what came later any part may have reached the disk, in any order, in
  * units of one sector.  Of several writes to one sector, the last one that
- * survives is what is read; a file is as long as what survives makes it.
+ * survives is what is read; a file is as long as what survives makes it.  The
+ * length and the places of the data are in one inode: what lies in a part that
+ * a truncate has added is lost where the truncate is.
  */
 #include <config.h>
 
@@ -191,20 +193,40 @@ catch_up (struct recording *r, struct store *s, size_t durable, size_t entry,
   return 0;
 }
 
+/* How far the file goes if nothing is lost, and from where on all is lost. */
+struct reach {
+  uint64_t size, lost;
+};
+
+static int
+apply_truncate (struct store *s, const struct recorded *e, bool survives,
+                struct reach *reach)
+{
+  if (survives)
+    reach->lost = UINT64_MAX;
+  else if (e->offset > reach->size)
+    reach->lost = MIN_OF (reach->lost, reach->size);
+  reach->size = e->offset;
+  return survives ? apply (s, e, 0, 0) : 0;
+}
+
 static int
 apply_survivors (struct recording *r, struct store *s, size_t durable,
-                 size_t entry, survives_fn survives, void *opaque)
+                 size_t entry, survives_fn survives, void *opaque,
+                 struct reach *reach)
 {
   const struct recorded *e = &r->entry[entry];
   uint64_t skip = 0, n;
 
   if (e->kind == CALL_TRUNCATE)
-    return survives (opaque, entry, e->offset) ? apply (s, e, 0, 0) : 0;
+    return apply_truncate (s, e, survives (opaque, entry, e->offset), reach);
+  if (e->kind == CALL_WRITE)
+    reach->size = MAX_OF (reach->size, e->offset + e->length);
   for (; skip < e->length; skip += n) {
     uint64_t offset = e->offset + skip;
 
     n = MIN_OF (SECTOR - offset % SECTOR, e->length - skip);
-    if (!survives (opaque, entry, offset))
+    if (offset >= reach->lost || !survives (opaque, entry, offset))
       continue;
     if (n < SECTOR
         && catch_up (r, s, durable, entry, offset - offset % SECTOR) == -1)
@@ -220,6 +242,7 @@ recording_cut (struct recording *r, size_t durable, size_t end,
                survives_fn survives, void *opaque)
 {
   struct store *s = store_open_memory ("after the cut");
+  struct reach reach = { .lost = UINT64_MAX };
   LOCK_FOR_SCOPE (&r->lock);
 
   assert (durable <= end && end <= r->nr);
@@ -229,10 +252,12 @@ recording_cut (struct recording *r, size_t durable, size_t end,
     const struct recorded *e = &r->entry[i];
     int result;
 
+    if (i == durable && store_size (s, &reach.size) == -1)
+      abort ();
     if (i < durable || survives == NULL)
       result = apply (s, e, 0, e->length);
     else
-      result = apply_survivors (r, s, durable, i, survives, opaque);
+      result = apply_survivors (r, s, durable, i, survives, opaque, &reach);
     if (result == -1)
       abort ();
   }

@@ -29,6 +29,9 @@ struct image_shape {
 /* Into an empty store.  Aborts on failure. */
 extern void format_image (struct store *s, struct image_shape *shape);
 
+/* One sector more before the footer, as Virtual PC leaves. */
+extern void format_add_spare (struct store *s);
+
 /* As XenServer makes them: a batmap, all zero, behind the table of an image
  * that holds no block yet. */
 extern void format_add_batmap (struct store *s);

@@ -233,6 +233,7 @@ host_before (struct wrap *w, const struct call *c)
 {
   static const uint8_t junk[512] = "junk";
   const struct host *h = w->opaque;
+  uint64_t size;
 
   if (c->kind == CALL_WRITE && c->offset + c->length > h->limit) {
     if (h->junk)
@@ -240,7 +241,8 @@ host_before (struct wrap *w, const struct call *c)
     set_error_errno (h->err, "%s: the host says no", w->base.name);
     return -1;
   }
-  if (c->kind == CALL_TRUNCATE && h->stuck) {
+  assert_ok (store_size (w->inner, &size));
+  if (c->kind == CALL_TRUNCATE && h->stuck && c->offset < size) {
     set_error_errno (EIO, "%s: the host is stuck", w->base.name);
     return -1;
   }
@@ -465,6 +467,7 @@ footer_is_durable_before_the_file_is_cut (void **state)
   struct fixture f;
   struct recording r;
   unsigned truncates = 0;
+  uint64_t length = 0;
 
   (void) state;
   make (&f, VHD_DYNAMIC, 256 * KIB, BLOCK, false);
@@ -472,8 +475,10 @@ footer_is_durable_before_the_file_is_cut (void **state)
   for (uint32_t k = 0; k < 5; k++)
     assert_ok (try_write (&f, k));
   assert_ok (image_close (f.i));
-  for (size_t k = 0; k < r.nr; k++)
-    if (r.entry[k].kind == CALL_TRUNCATE) {
+  for (size_t k = 0; k < r.nr; k++) {
+    if (r.entry[k].kind != CALL_TRUNCATE)
+      continue;
+    if (r.entry[k].offset < length) {
       struct store *s = recording_cut (&r, recording_durable (&r, k), k + 1,
                                        only_truncates, &r);
 
@@ -481,10 +486,88 @@ footer_is_durable_before_the_file_is_cut (void **state)
       assert_ok (store_close (s));
       truncates++;
     }
+    length = r.entry[k].offset;
+  }
   assert_int_equal (truncates, 1);
   f.i = NULL;
   done (&f);
   recording_destroy (&r);
+}
+
+struct losses {
+  const struct recording *r;
+  bool truncates;
+};
+
+/* Of what is not durable the footers are lost, perhaps the length as well. */
+static bool
+all_but_footers (void *opaque, size_t k, uint64_t offset)
+{
+  const struct losses *l = opaque;
+  const struct recorded *e = &l->r->entry[k];
+
+  (void) offset;
+  if (e->kind == CALL_TRUNCATE)
+    return !l->truncates;
+  return e->kind != CALL_WRITE || e->length != SECTOR_SIZE
+         || memcmp (e->data, VHD_FOOTER_COOKIE, 8) != 0;
+}
+
+/* A block in which each sector could be the footer of another disk. */
+static int
+write_footers (struct fixture *f, uint32_t block)
+{
+  uint8_t buf[BLOCK];
+  struct vhd_footer other;
+
+  vhd_footer_init (&other, VHD_FIXED, SECTOR_SIZE);
+  for (size_t k = 0; k < sizeof buf; k += SECTOR_SIZE)
+    vhd_footer_encode (&other, (struct vhd_footer_disk *) (buf + k));
+  return image_pwrite (f->i, buf, sizeof buf, block * BLOCK);
+}
+
+static void
+assert_not_another_disk (struct store *s)
+{
+  struct image_options o = { 0 };
+  struct image *i;
+
+  assert_ok (image_open (s, &o, &i));
+  assert_int_equal (image_footer (i)->type, VHD_DYNAMIC);
+  assert_ok (image_close (i));
+}
+
+/* A power cut makes a footer of what the file then ends in, if it looks like
+ * one.  spare: the old footer lies where the first new block has its data. */
+static void
+never_ends_in_data (bool spare)
+{
+  struct fixture f;
+  struct recording r;
+
+  make (&f, VHD_DYNAMIC, 64 * KIB, BLOCK, spare);
+  if (spare)
+    format_add_spare (f.s);
+  record (&f, &r);
+  for (uint32_t k = 1; k < 6; k++)
+    assert_ok (write_footers (&f, k));
+  for (size_t k = 1; k <= r.nr; k++)
+    for (int truncates = 0; truncates < 2; truncates++) {
+      struct losses l = { &r, truncates };
+
+      assert_not_another_disk (recording_cut (&r, recording_durable (&r, k),
+                                              k, all_but_footers, &l));
+    }
+  done (&f);
+  recording_destroy (&r);
+}
+
+static void
+file_that_was_cut_never_ends_in_data (void **state)
+{
+  (void) state;
+  never_ends_in_data (false);
+  never_ends_in_data (true);
 }
 
 /* What is left of another program's session may be longer than its blocks. */
@@ -553,6 +636,7 @@ main (void)
     cmocka_unit_test (copy_is_durable_before_the_footer_moves),
     cmocka_unit_test (copy_that_could_not_be_repaired_is_repaired_next_time),
     cmocka_unit_test (footer_is_durable_before_the_file_is_cut),
+    cmocka_unit_test (file_that_was_cut_never_ends_in_data),
     cmocka_unit_test (restored_footer_is_the_end_of_the_file),
     cmocka_unit_test (growth_repairs_the_copy_of_a_half_written_id),
   };
