@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api-arguments.h"
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/text.h"
@@ -212,11 +213,12 @@ vhdkit_source_size (const char *source_path, uint32_t host_flags,
 {
   struct copy_source *source;
 
-  if (!source_path || !ret_size) {
-    set_error (VHDKIT_ERR_NULL_POINTER, EINVAL, "%s: %s is NULL", __func__,
-               source_path ? "ret_size" : "source_path");
-    return -1;
-  }
+  if (!source_path)
+    return api_null_pointer (__func__, "source_path");
+  if (!ret_size)
+    return api_null_pointer (__func__, "ret_size");
+  if (opts && opts->struct_size != sizeof *opts)
+    return api_wrong_size (__func__, "opts", opts->struct_size, sizeof *opts);
   if (copy_source_open (source_path, copy_flags (host_flags), opts, NULL,
                         &source) == -1)
     return -1;
@@ -247,16 +249,15 @@ start_vs (const char *function, struct vhdkit_context *context,
           const char *parent_path, int64_t size_mb, uint32_t flags,
           vhdkit_task **ret_task)
 {
-  const bool no_parent = type == VHDKIT_TYPE_DIFFERENCING && !parent_path;
   CLEANUP_FREE char *description = NULL;
   struct creation *c;
 
-  if (!image_path || no_parent || !ret_task) {
-    set_error (VHDKIT_ERR_NULL_POINTER, EINVAL, "%s: %s is NULL", function,
-               !image_path ? "image_path" : no_parent ? "parent_path"
-               : "ret_task");
-    return -1;
-  }
+  if (!image_path)
+    return api_null_pointer (function, "image_path");
+  if (type == VHDKIT_TYPE_DIFFERENCING && !parent_path)
+    return api_null_pointer (function, "parent_path");
+  if (!ret_task)
+    return api_null_pointer (function, "ret_task");
   if (vs2005_new (type, image_path, parent_path, size_mb, flags, &c) == -1)
     return -1;
   description = describe (c);

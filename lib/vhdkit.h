@@ -694,7 +694,8 @@ struct vhdkit_create_parameters {
   /* No Windows counterpart. */
   uint32_t host_flags;          /* VHDKIT_HOST_... */
   const struct vhdkit_open_options *source_options; /* to open a VHD source
-                                   with: parents, search, ...; may be NULL */
+                                   with: parents, search, ...; may be NULL;
+                                   else its struct_size must be right, too */
 };
 
 /* Make a new disk by the rules of CreateVirtualDisk, and open it.
@@ -748,7 +749,8 @@ extern int vhdkit_create (const char *path,
  * large it is without a maximum_size; a multiple of 512.  source_path and opts
  * as in vhdkit_create_parameters; host_flags: 0 or VHDKIT_HOST_FORCE_SOURCE
  * (others have no effect).  Opens the source, and closes it again; may block.
- * Errors: NULL_POINTER, and of the source as vhdkit_create. */
+ * Errors: NULL_POINTER, INVALID_PARAMETER (opts->struct_size), and of the
+ * source as vhdkit_create. */
 extern int vhdkit_source_size (const char *source_path, uint32_t host_flags,
                                const struct vhdkit_open_options *opts,
                                uint64_t *ret_size);

@@ -203,6 +203,16 @@ check_open_flags (const struct vhdkit_create_parameters *p)
 }
 
 static int
+check_source_options (const struct vhdkit_create_parameters *p)
+{
+  if (!p->source_options
+      || p->source_options->struct_size == sizeof *p->source_options)
+    return 0;
+  return refuse ("source_options->struct_size is not that of this version of "
+                 "the library: was the program compiled for another one?");
+}
+
+static int
 check_host_flags (const struct vhdkit_create_parameters *p)
 {
   const uint32_t known = VHDKIT_HOST_ALLOW_COMPRESSED
@@ -252,7 +262,8 @@ create_check_rules (const char *path,
 {
   if (check_record (p) == -1 || check_geometry (p) == -1
       || check_recipe (p) == -1 || check_rest (p, path, has_handle) == -1
-      || check_open_flags (p) == -1 || check_host_flags (p) == -1
+      || check_open_flags (p) == -1 || check_source_options (p) == -1
+      || check_host_flags (p) == -1
       || check_providers (p, path) == -1 || check_paths (p, path) == -1)
     return -1;
   return 0;

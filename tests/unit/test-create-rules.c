@@ -504,6 +504,33 @@ B_031_type_by_name (void **state)
   create_ok ("name.img", &p);
 }
 
+/* Options of a source are of this version of the library, too. */
+static void
+source_options_of_another_version (void **state)
+{
+  struct vhdkit_open_options o = { .struct_size = sizeof o - 8 };
+  struct vhdkit_create_parameters p = parameters ();
+  uint64_t size;
+
+  (void) state;
+  create_ok ("from.vhd", &p);
+  p.maximum_size = 0;
+  p.source_path = temp_path ("from.vhd");
+  p.source_options = &o;
+  create_invalid ("new.vhd", &p, "source_options->struct_size");
+  assert_int_equal (vhdkit_source_size (p.source_path, 0, &o, &size), -1);
+  assert_last_error (VHDKIT_ERR_INVALID_PARAMETER, "opts->struct_size");
+
+  o.struct_size = sizeof o;
+  create_ok ("new.vhd", &p);
+  assert_ok (vhdkit_source_size (p.source_path, 0, &o, &size));
+  assert_int_equal (size, 4 * MiB);
+  assert_int_equal (vhdkit_source_size (NULL, 0, &o, &size), -1);
+  assert_last_error (VHDKIT_ERR_NULL_POINTER, "source_path");
+  assert_int_equal (vhdkit_source_size (p.source_path, 0, &o, NULL), -1);
+  assert_last_error (VHDKIT_ERR_NULL_POINTER, "ret_size");
+}
+
 int
 main (void)
 {
@@ -532,6 +559,7 @@ main (void)
     cmocka_unit_test (B_029_first_mistake_first),
     cmocka_unit_test (B_030_other_types),
     cmocka_unit_test (B_031_type_by_name),
+    cmocka_unit_test (source_options_of_another_version),
   };
 
   return cmocka_run_group_tests (tests, make_temp_dir, remove_temp_dir);
