@@ -190,5 +190,5 @@ vhdkit_layers (vhdkit_disk *disk)
 const struct vhdkit_layer_info *
 vhdkit_layer (vhdkit_disk *disk, size_t layer)
 {
-  return layer < disk->nr_layers ? disk_layer_info (disk, layer) : NULL;
+  return disk_layer_info (disk, layer);
 }

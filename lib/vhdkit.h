@@ -366,12 +366,16 @@ struct vhdkit_layer_info {
   size_t nr_candidates;
 };
 
-/* Number of layers, the image itself included (NO_PARENTS: 1). */
+/* Number of layers, the image itself included (NO_PARENTS: 1).  disk must not
+ * be NULL. */
 extern size_t vhdkit_layers (vhdkit_disk *disk);
-/* Layer 0 is the image itself.  NULL if there is no such layer.  The answer
- * belongs to the disk and is valid until the next call for that layer. */
+/* Layer 0 is the image itself.  The answer belongs to the disk and is valid
+ * until the next call for that layer, or vhdkit_close: two threads must not ask
+ * for one layer at once; data calls may run meanwhile.  disk must not be NULL.
+ * NULL: BAD_INDEX (no such layer), IO, NO_MEMORY. */
 extern const struct vhdkit_layer_info *vhdkit_layer (vhdkit_disk *disk,
                                                      size_t layer);
+
 /*----------------------------------------------------------------------
  * Contexts and tasks: long operations that run while the caller does
  * something else.  docs/tasks.md tells more.

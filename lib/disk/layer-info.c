@@ -7,8 +7,10 @@
  */
 #include <config.h>
 
+#include <errno.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "base/guid.h"
 #include "disk/disk.h"
 
@@ -93,8 +95,12 @@ disk_layer_info (struct vhdkit_disk *d, size_t layer)
   const struct vhd_header *h;
   int64_t mtime;
 
-  if (layer >= d->nr_layers)
+  if (layer >= d->nr_layers) {
+    set_error (VHDKIT_ERR_BAD_INDEX, EINVAL,
+               "%s: there is no layer %zu: %zu are open, counted from 0",
+               d->path, layer, d->nr_layers);
     return NULL;
+  }
   l = &d->layer[layer];
   info.path = l->path;
   info.type = VHDKIT_TYPE_RAW;

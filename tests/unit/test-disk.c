@@ -84,6 +84,19 @@ trim_is_of_whole_sectors (void **state)
   assert_ok (vhdkit_close (d));
 }
 
+static void
+layers_are_counted_from_0 (void **state)
+{
+  vhdkit_disk *d = open_new_disk (16 * BLOCK, BLOCK);
+
+  (void) state;
+  assert_int_equal (vhdkit_layers (d), 1);
+  assert_non_null (vhdkit_layer (d, 0));
+  assert_null (vhdkit_layer (d, 1));
+  assert_last_error (VHDKIT_ERR_BAD_INDEX, "no layer 1");
+  assert_ok (vhdkit_close (d));
+}
+
 int
 main (void)
 {
@@ -91,6 +104,7 @@ main (void)
     cmocka_unit_test (fua_commits),
     cmocka_unit_test (only_may_trim_frees),
     cmocka_unit_test (trim_is_of_whole_sectors),
+    cmocka_unit_test (layers_are_counted_from_0),
   };
 
   return cmocka_run_group_tests (tests, make_temp_dir, remove_temp_dir);
