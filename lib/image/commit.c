@@ -32,6 +32,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/thread.h"
 #include "image/internal.h"
 #include "image/snapshot.h"
 
@@ -319,7 +320,7 @@ commit_start_timer (struct image *i)
   if (!i->dynamic || c->interval <= 0 || c->timer_running)
     return 0;
   c->timer_stop = false;
-  r = pthread_create (&c->timer, NULL, timer_main, i);
+  r = thread_start (&c->timer, false, timer_main, i);
   if (r != 0) {
     set_error_errno (r, "%s: commit thread", i->store->name);
     return -1;

@@ -25,6 +25,7 @@
 #include "base/checked.h"
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/thread.h"
 #include "operations/copy-internal.h"
 
 #define MAX_WORKERS 16
@@ -337,7 +338,7 @@ start_worker (struct copy *c, struct worker *w)
   mutex_lock (&c->lock);
   c->running++;
   mutex_unlock (&c->lock);
-  err = pthread_create (&w->thread, NULL, work, w);
+  err = thread_start (&w->thread, false, work, w);
   if (err == 0)
     return 0;
   mutex_lock (&c->lock);

@@ -16,6 +16,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/thread.h"
 #include "store/nbd.h"
 
 /* While waiting for a server that may never answer: how often to look whether
@@ -260,7 +261,7 @@ connection_start (struct nbd_store *n, int (*cancelled) (void *opaque),
     return remote_failed (n->base.name, "nbd_create");
   if (connect_handle (n, c->h, cancelled, opaque) == -1)
     return -1;
-  err = pthread_create (&c->thread, NULL, connection_thread, c);
+  err = thread_start (&c->thread, false, connection_thread, c);
   if (err != 0) {
     set_error_errno (err, "%s: starting a thread", n->base.name);
     return -1;

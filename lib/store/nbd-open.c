@@ -12,7 +12,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +19,7 @@
 #include <sys/eventfd.h>
 
 #include "base/error.h"
+#include "base/thread.h"
 #include "store/nbd.h"
 
 /* How often to look whether anyone still wants it. */
@@ -103,15 +103,10 @@ new_opening (const char *uri)
 static int
 start_thread (struct opening *o)
 {
-  pthread_attr_t attr;
-  pthread_t thread;
   int err;
 
-  pthread_attr_init (&attr);
-  pthread_attr_setdetachstate (&attr, PTHREAD_CREATE_DETACHED);
   o->users++;
-  err = pthread_create (&thread, &attr, open_in_thread, o);
-  pthread_attr_destroy (&attr);
+  err = thread_start (NULL, true, open_in_thread, o);
   if (err == 0)
     return 0;
   o->users--;

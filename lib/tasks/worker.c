@@ -17,38 +17,20 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "base/thread.h"
 #include "tasks/internal.h"
 
 static void *worker_main (void *arg);
-
-/* A program's signals go to its own threads: nobody expects a handler to run,
- * or a read to be interrupted, in here.  Except for what a thread does to
- * itself.  SIGXFSZ and SIGPIPE are not among those: EFBIG and EPIPE say it. */
-static void
-block_signals (sigset_t *ret_old)
-{
-  static const int own[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS,
-                             SIGABRT, SIGPROF };
-  sigset_t set;
-  size_t i;
-
-  sigfillset (&set);
-  for (i = 0; i < sizeof own / sizeof own[0]; i++)
-    sigdelset (&set, own[i]);
-  pthread_sigmask (SIG_SETMASK, &set, ret_old);
-}
 
 static int
 start_locked (struct vhdkit_context *ctx)
 {
   struct worker *w = calloc (1, sizeof *w);
-  sigset_t old;
   int r;
 
   if (!w) {
@@ -56,9 +38,7 @@ start_locked (struct vhdkit_context *ctx)
     return -1;
   }
   w->ctx = ctx;
-  block_signals (&old);
-  r = pthread_create (&w->thread, NULL, worker_main, w);
-  pthread_sigmask (SIG_SETMASK, &old, NULL);
+  r = thread_start (&w->thread, false, worker_main, w);
   if (r != 0) {
     free (w);
     set_error (VHDKIT_ERR_NO_MEMORY, ENOMEM, "cannot start a thread: %s",

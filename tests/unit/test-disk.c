@@ -5,7 +5,10 @@
 
 #include "unit.h"
 
+#include <dirent.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
 
 #include "new-disk.h"
 
@@ -84,6 +87,73 @@ trim_is_of_whole_sectors (void **state)
   assert_ok (vhdkit_close (d));
 }
 
+/* Does thread tid sleep, and which signals does it block, as a mask of bits? */
+static bool
+look_at_thread (const char *tid, uint64_t *ret_mask)
+{
+  char path[300], line[256], state = '?';
+  FILE *fp;
+
+  snprintf (path, sizeof path, "/proc/self/task/%s/status", tid);
+  fp = fopen (path, "r");
+  assert_non_null (fp);
+  while (fgets (line, sizeof line, fp)) {
+    sscanf (line, "State: %c", &state);
+    sscanf (line, "SigBlk: %" SCNx64, ret_mask);
+  }
+  fclose (fp);
+  return state == 'S';
+}
+
+/* A thread begins with all signals blocked, whatever it is to block: look when
+ * it has come to where it waits. */
+static uint64_t
+blocked_by (const char *tid)
+{
+  uint64_t mask = 0;
+
+  while (!look_at_thread (tid, &mask))
+    usleep (1000);
+  return mask;
+}
+
+#define SIGNAL_BIT(n) (UINT64_C (1) << ((n) - 1))
+
+/* The one that commits in the background is not the one to handle the signals
+ * of the program, other than its own faults.  (A sanitizer's thread may be
+ * there, which blocks them all.) */
+static void
+the_commit_thread_blocks_signals (void **state)
+{
+  struct vhdkit_open_options o = { .struct_size = sizeof o,
+                                   .commit_interval = 3600 };
+  vhdkit_disk *d = open_new_disk (16 * BLOCK, BLOCK);
+  struct dirent *e;
+  unsigned ours = 0;
+  sigset_t mine;
+  DIR *dir;
+
+  (void) state;
+  assert_ok (vhdkit_close (d));
+  assert_ok (vhdkit_open (temp_path ("disk.vhd"), VHDKIT_ACCESS_ATTACH_RW, 0,
+                          &o, &d));
+  dir = opendir ("/proc/self/task");
+  assert_non_null (dir);
+  while ((e = readdir (dir)) != NULL)
+    if (e->d_name[0] != '.' && atol (e->d_name) != (long) getpid ()) {
+      const uint64_t mask = blocked_by (e->d_name);
+
+      assert_true (mask & SIGNAL_BIT (SIGINT));
+      assert_true (mask & SIGNAL_BIT (SIGALRM));
+      ours += (mask & SIGNAL_BIT (SIGSEGV)) == 0;
+    }
+  closedir (dir);
+  assert_int_equal (ours, 1);
+  assert_int_equal (pthread_sigmask (SIG_SETMASK, NULL, &mine), 0);
+  assert_false (sigismember (&mine, SIGINT));
+  assert_ok (vhdkit_close (d));
+}
+
 static void
 layers_are_counted_from_0 (void **state)
 {
@@ -104,6 +174,7 @@ main (void)
     cmocka_unit_test (fua_commits),
     cmocka_unit_test (only_may_trim_frees),
     cmocka_unit_test (trim_is_of_whole_sectors),
+    cmocka_unit_test (the_commit_thread_blocks_signals),
     cmocka_unit_test (layers_are_counted_from_0),
   };
 
