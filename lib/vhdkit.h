@@ -217,7 +217,9 @@ struct vhdkit_open_options {
   /* Seconds between background commits of metadata; 0 means the default, 5;
    * negative means only on flush. */
   int commit_interval;
-  uint64_t metadata_cache;      /* bytes; 0 means the default, 64 MiB */
+  /* Bytes, half of them for the sector bitmaps of the image, half for what its
+   * parents hold; 0 means the default, 64 MiB, and less than 8 KiB that much. */
+  uint64_t metadata_cache;
   /* Called for everything odd that does not keep the image from opening, and
    * for repairs made; may be NULL. */
   vhdkit_finding_fn on_finding;

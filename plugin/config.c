@@ -30,7 +30,7 @@ const char config_help_text[] =
   "                            (default: false).\n"
   "commit-interval=<SECONDS>   Between background commits of metadata\n"
   "                            (default: 5); 0: only when a client flushes.\n"
-  "metadata-cache=<SIZE>       Memory for sector bitmaps (default: 64M).\n"
+  "metadata-cache=<SIZE>       Memory for metadata (default: 64M).\n"
   "lock=<BOOL>                 Take file locks (default: true).";
 
 /* Take path over. */

@@ -21,6 +21,8 @@
 
 #define DEFAULT_COMMIT_INTERVAL 5
 #define DEFAULT_METADATA_CACHE (64u << 20)
+/* A few bitmaps: with less every write commits. */
+#define LEAST_CACHE 4096u
 
 #define MASK_WRITES (VHDKIT_ACCESS_ATTACH_RW | VHDKIT_ACCESS_METAOPS)
 
@@ -83,6 +85,16 @@ open_confined (const char *path, const char *dir)
   return store_open_file (fd, path, false, true);
 }
 
+/* Half is for the bitmaps of the image, half for what its parents hold. */
+static uint64_t
+cache_share (const struct vhdkit_open_options *opts)
+{
+  const uint64_t all = opts->metadata_cache ? opts->metadata_cache
+                                            : DEFAULT_METADATA_CACHE;
+
+  return MAX_OF (all / 2, LEAST_CACHE);
+}
+
 static int
 open_top (struct vhdkit_disk *d, const char *path, uint32_t flags,
           const struct vhdkit_open_options *opts, struct report *r)
@@ -93,8 +105,7 @@ open_top (struct vhdkit_disk *d, const char *path, uint32_t flags,
     .inspect = d->inspect,
     .commit_interval = opts->commit_interval == 0 ? DEFAULT_COMMIT_INTERVAL
                                                   : opts->commit_interval,
-    .cache_bytes = (opts->metadata_cache ? opts->metadata_cache
-                                         : DEFAULT_METADATA_CACHE) / 2,
+    .cache_bytes = cache_share (opts),
     .report = r
   };
   struct store *s;
@@ -227,9 +238,7 @@ stack_up (struct vhdkit_disk *d, const struct vhdkit_open_options *opts)
 
   if (d->nr_layers < 2)
     return 0;
-  d->below = below_new (&d->layer[1], d->nr_layers - 1,
-                        (opts->metadata_cache ? opts->metadata_cache
-                         : DEFAULT_METADATA_CACHE) / 2);
+  d->below = below_new (&d->layer[1], d->nr_layers - 1, cache_share (opts));
   if (d->below == NULL)
     return -1;
   below_interface (d->below, &below);

@@ -111,7 +111,6 @@ struct parent_search {
   bool ignore_id, confine, lock;
   const char *confine_dir;      /* NULL: the folder of the child */
   struct report *report;
-  uint64_t cache_bytes;         /* as in image_options; 0: a few MiB */
   bool inspect;                 /* as in image_options */
 };
 /* Open the parent of child (whose file is child_path): tries every candidate

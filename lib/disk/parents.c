@@ -32,9 +32,6 @@
 #include "base/text.h"
 #include "disk/parents-internal.h"
 
-/* A parent's own cache of sector bitmaps, if the caller does not say. */
-#define DEFAULT_CACHE_BYTES (4u << 20)
-
 /* A path is shown up to this length. */
 #define SHOWN_IN_LIST 4096
 #define SHOWN_IN_MESSAGE 300
@@ -405,8 +402,6 @@ open_image (const struct hunt *h, struct find *f)
   struct report r = { 0 };
   struct image_options o = {
     .inspect = h->ps->inspect,
-    .cache_bytes = h->ps->cache_bytes ? h->ps->cache_bytes
-                                      : DEFAULT_CACHE_BYTES,
     .report = &r,
   };
 

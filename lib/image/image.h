@@ -32,7 +32,7 @@ struct image_options {
   bool inspect;                 /* for check and info: errors in the block
                                    table are reported, not fatal */
   int commit_interval;          /* seconds; <= 0: none in the background */
-  uint64_t cache_bytes;         /* for sector bitmaps */
+  uint64_t cache_bytes;         /* for sector bitmaps; 0: a few MiB */
   struct report *report;        /* used during open and upgrade only */
 };
 

@@ -10,6 +10,8 @@
 #include <inttypes.h>
 #include <signal.h>
 
+#include "disk/disk.h"
+#include "image/internal.h"
 #include "new-disk.h"
 
 #define KIB 1024u
@@ -154,6 +156,33 @@ the_commit_thread_blocks_signals (void **state)
   assert_ok (vhdkit_close (d));
 }
 
+static size_t
+cache_limit (uint64_t metadata_cache)
+{
+  struct vhdkit_open_options o = { .struct_size = sizeof o,
+                                   .metadata_cache = metadata_cache };
+  size_t limit;
+  vhdkit_disk *d;
+
+  assert_ok (vhdkit_open (temp_path ("disk.vhd"), 0, 0, &o, &d));
+  limit = d->layer[0].image->bitmaps.limit;
+  assert_ok (vhdkit_close (d));
+  return limit;
+}
+
+/* Who asks for very little does not get much instead, nor nothing. */
+static void
+small_caches_are_small (void **state)
+{
+  (void) state;
+  assert_ok (vhdkit_close (open_new_disk (16 * BLOCK, BLOCK)));
+  assert_int_equal (cache_limit (0), 32 << 20);
+  assert_int_equal (cache_limit (1 << 20), 1 << 19);
+  assert_int_equal (cache_limit (8192), 4096);
+  assert_int_equal (cache_limit (2), 4096);
+  assert_int_equal (cache_limit (1), 4096);
+}
+
 static void
 layers_are_counted_from_0 (void **state)
 {
@@ -175,6 +204,7 @@ main (void)
     cmocka_unit_test (only_may_trim_frees),
     cmocka_unit_test (trim_is_of_whole_sectors),
     cmocka_unit_test (the_commit_thread_blocks_signals),
+    cmocka_unit_test (small_caches_are_small),
     cmocka_unit_test (layers_are_counted_from_0),
   };
 
