@@ -118,6 +118,17 @@ folders_make (struct folders *f, const char *path,
 }
 
 int
+folder_sync (int fd)
+{
+  int r;
+
+  do
+    r = fsync (fd);
+  while (r == -1 && errno == EINTR);
+  return r == -1 && (errno == EINVAL || errno == ENOTSUP) ? 0 : r;
+}
+
+int
 folders_sync (const struct folders *f)
 {
   size_t i;
@@ -129,12 +140,10 @@ folders_sync (const struct folders *f)
     if (!outer)
       return -1;
     fd = open (outer, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    /* A folder that may be written but not read cannot be synced; nor can
-     * some file systems.  The name is as safe as it gets then. */
+    /* A folder that may be written but not read cannot be synced. */
     if (fd == -1 && errno == EACCES)
       continue;
-    if (fd == -1
-        || (fsync (fd) == -1 && errno != EINVAL && errno != ENOTSUP)) {
+    if (fd == -1 || folder_sync (fd) == -1) {
       set_error_errno (errno, "cannot write the folder %s to the disk", outer);
       return -1;
     }

@@ -29,6 +29,9 @@ struct folders {
  * Errors: PATH_NOT_FOUND, ACCESS_DENIED, NAME_TOO_LONG, NO_MEMORY, ... */
 extern int folders_make (struct folders *f, const char *path,
                          enum folders_missing missing);
+/* Make the names in an open folder durable.  -1 with errno, no error is set.
+ * Where the file system cannot do that they are as safe as they get: 0. */
+extern int folder_sync (int fd);
 /* Their names are durable. */
 extern int folders_sync (const struct folders *f);
 /* Remove those that are empty.  Keeps the last error. */

@@ -17,6 +17,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "operations/folders.h"
 #include "operations/new-file.h"
 #include "operations/paths.h"
 
@@ -163,7 +164,12 @@ new_file_write (struct new_file *f, const void *buf, size_t count,
 int
 new_file_set_size (struct new_file *f, uint64_t size)
 {
-  if (ftruncate (f->fd, (off_t) size) == 0)
+  int r;
+
+  do
+    r = ftruncate (f->fd, (off_t) size);
+  while (r == -1 && errno == EINTR);
+  if (r == 0)
     return 0;
   set_error_errno (errno, "%s: cannot make a file of %llu bytes", f->path,
                    (unsigned long long) size);
@@ -173,7 +179,14 @@ new_file_set_size (struct new_file *f, uint64_t size)
 int
 new_file_sync (struct new_file *f)
 {
-  if (f->no_sync || fsync (f->fd) == 0)
+  int r;
+
+  if (f->no_sync)
+    return 0;
+  do
+    r = fsync (f->fd);
+  while (r == -1 && errno == EINTR);
+  if (r == 0)
     return 0;
   set_error_errno (errno, "%s: cannot write to the disk", f->path);
   return -1;
@@ -219,11 +232,12 @@ give_name (struct new_file *f)
 static int
 sync_folder (struct new_file *f)
 {
-  int r = f->unreadable ? syncfs (f->fd) : fsync (f->dirfd);
+  int r;
 
-  /* Some file systems cannot sync a folder and say EINVAL: then the name is
-   * as safe as it gets. */
-  if (r == 0 || errno == EINVAL || errno == ENOTSUP)
+  do
+    r = f->unreadable ? syncfs (f->fd) : folder_sync (f->dirfd);
+  while (r == -1 && errno == EINTR);
+  if (r == 0)
     return 0;
   set_error_errno (errno, "%s: cannot write the folder to the disk", f->path);
   return -1;

@@ -61,6 +61,7 @@ extern ssize_t __wrap_pwrite (int fd, const void *buf, size_t count,
 extern transfer_fn __real_preadv, __wrap_preadv;
 extern transfer_fn __real_pwritev, __wrap_pwritev;
 extern int __real_fdatasync (int fd), __wrap_fdatasync (int fd);
+extern int __real_fsync (int fd), __wrap_fsync (int fd);
 extern int __real_ftruncate (int fd, off_t size);
 extern int __wrap_ftruncate (int fd, off_t size);
 extern int __real_fallocate (int fd, int mode, off_t offset, off_t length);
@@ -98,6 +99,12 @@ int
 __wrap_fdatasync (int fd)
 {
   return interrupt () ? -1 : __real_fdatasync (fd);
+}
+
+int
+__wrap_fsync (int fd)
+{
+  return interrupt () ? -1 : __real_fsync (fd);
 }
 
 int
@@ -185,12 +192,28 @@ the_end_is_the_end (void **state)
   assert_ok (store_close (s));
 }
 
+/* A new image does not go by way of a store. */
+static void
+nor_who_creates (void **state)
+{
+  struct vhdkit_create_options o = {
+    .struct_size = sizeof o, .size = 3 << 20
+  };
+
+  (void) state;
+  o.type = VHDKIT_TYPE_DYNAMIC;
+  assert_ok (vhdkit_create_image (temp_path ("dynamic.vhd"), &o));
+  o.type = VHDKIT_TYPE_FIXED;
+  assert_ok (vhdkit_create_image (temp_path ("fixed.vhd"), &o));
+}
+
 int
 main (void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (nobody_notices),
     cmocka_unit_test (the_end_is_the_end),
+    cmocka_unit_test (nor_who_creates),
   };
 
   return cmocka_run_group_tests (tests, make_temp_dir, remove_temp_dir);
