@@ -66,11 +66,13 @@ make_one (struct folders *f, const char *folder, const char *path)
       set_error_errno (err, "%s: cannot make the folder %s", path, folder);
     return -1;
   }
-  f->n++;
   if (lstat (folder, &st) == -1) {
     set_error_errno (errno, "%s: cannot examine the folder %s", path, folder);
+    free (p->path);
+    rmdir (folder);             /* what is not empty stays */
     return -1;
   }
+  f->n++;
   p->device = st.st_dev;
   p->inode = st.st_ino;
   return 0;
