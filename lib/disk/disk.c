@@ -260,6 +260,7 @@ new_disk (const char *path, uint32_t flags)
   pthread_mutex_init (&d->known_lock, NULL);
   d->inspect = flags & VHDKIT_OPEN_INSPECT;
   d->locks = !(flags & VHDKIT_OPEN_NO_LOCK);
+  d->confine = flags & VHDKIT_OPEN_CONFINE;
   d->layer = calloc (1, sizeof d->layer[0]);
   if (d->layer == NULL)
     goto error;

@@ -38,6 +38,7 @@ struct vhdkit_disk {
   uint32_t access_mask;         /* what it was opened for */
   bool inspect;                 /* for information only */
   bool locks;
+  bool confine;                 /* parents must lie in certain directories */
   struct below_cache *below;    /* NULL without parents */
   pthread_mutex_t known_lock;   /* guards the known_ fields of layers;
                                    innermost, no I/O */

@@ -125,11 +125,13 @@ give_places (const struct places *p, const struct answer *a)
   return 0;
 }
 
-/* A disk that was opened without its parents: look for the one above. */
+/* A disk that was opened without its parents: look for the one above.  Which
+ * directories a confined one may use was for the call that opened it; its own
+ * is one of them. */
 static int
 search_parent (struct vhdkit_disk *d, const struct answer *a)
 {
-  const struct parent_search ps = { .inspect = true };
+  const struct parent_search ps = { .inspect = true, .confine = d->confine };
   struct vhdkit_candidate *c = NULL;
   struct layer parent = { .image = NULL };
   struct places p = { .resolved = false };

@@ -643,6 +643,36 @@ B_056_parent_location (void **state)
   assert_unresolved (VHDKIT_OPEN_INSPECT);
 }
 
+/* Who may not open a file by way of an image may not learn of it either. */
+static void
+parent_location_is_confined (void **state)
+{
+  struct vhdkit_info_parent_location *l;
+  struct vhdkit_create_options o = {
+    .struct_size = sizeof o, .type = VHDKIT_TYPE_DIFFERENCING
+  };
+  vhdkit_disk *disk;
+
+  (void) state;
+  make_pair ();
+  o.parent = temp_path ("base.vhd");
+  mkdir (temp_path ("sub"), 0700);
+  unlink (temp_path ("sub/child.vhd"));
+  assert_ok (vhdkit_create_image (temp_path ("sub/child.vhd"), &o));
+  disk = open_disk ("sub/child.vhd", VHDKIT_OPEN_NO_PARENTS);
+  l = parent_location (disk, VHDKIT_INFO_PARENT_LOCATION);
+  assert_int_equal (l->resolved, 1);
+  free (l);
+  assert_ok (vhdkit_close (disk));
+
+  disk = open_disk ("sub/child.vhd",
+                    VHDKIT_OPEN_NO_PARENTS | VHDKIT_OPEN_CONFINE);
+  l = parent_location (disk, VHDKIT_INFO_PARENT_LOCATION);
+  assert_int_equal (l->resolved, 0);
+  free (l);
+  assert_ok (vhdkit_close (disk));
+}
+
 static void
 assert_types (const char *name, uint32_t subtype, uint32_t vs_type)
 {
@@ -746,6 +776,7 @@ main (void)
     cmocka_unit_test (reparenting_touches_nothing_else),
     cmocka_unit_test (another_id_is_in_both_footers),
     cmocka_unit_test (B_056_parent_location),
+    cmocka_unit_test (parent_location_is_confined),
     cmocka_unit_test (B_113_type_numbers),
     cmocka_unit_test (the_other_classes),
   };
