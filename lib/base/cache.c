@@ -1,10 +1,10 @@
 /* vhdkit: a bounded cache that is read without a lock.  See cache.h.
  * SPDX-License-Identifier: BSD-3-Clause
  *
- * A hash table with chains.  Readers walk a chain with acquire loads while
- * others insert at its head or unlink from its middle: an unlinked entry
- * keeps its next pointer until it is freed, so a reader standing on it finds
- * the rest of the chain.
+ * A hash table with chains.  Readers walk a chain with atomic loads (grace.h
+ * says of which kind) while others insert at its head or unlink from its
+ * middle: an unlinked entry keeps its next pointer until it is freed, so a
+ * reader standing on it finds the rest of the chain.
  */
 #include <config.h>
 
@@ -75,10 +75,9 @@ cache_find (struct cache *c, uint64_t key)
   /* used is raised after the buckets exist. */
   if (atomic_load_explicit (&c->used, memory_order_acquire) == 0)
     return NULL;
-  for (e = atomic_load_explicit (&c->bucket[hash (c, key)],
-                                 memory_order_acquire);
+  for (e = atomic_load (&c->bucket[hash (c, key)]);
        e && e->key != key;
-       e = atomic_load_explicit (&e->next, memory_order_acquire))
+       e = atomic_load (&e->next))
     ;
   if (e && !atomic_load_explicit (&e->referenced, memory_order_relaxed))
     atomic_store_explicit (&e->referenced, true, memory_order_relaxed);
@@ -127,9 +126,7 @@ unlink_entry (struct cache *c, struct cache_entry *e)
        (q = atomic_load_explicit (p, memory_order_relaxed)) != e;
        p = &q->next)
     ;
-  atomic_store_explicit (p, atomic_load_explicit (&e->next,
-                                                  memory_order_relaxed),
-                         memory_order_release);
+  atomic_store (p, atomic_load_explicit (&e->next, memory_order_relaxed));
 
   if (e->ring_next == e)
     c->hand = NULL;

@@ -108,7 +108,7 @@ commit_publish (struct image *i, uint32_t block, uint32_t entry)
     atomic_fetch_sub (&i->blocks_used, 1);
   else
     atomic_fetch_add (&i->blocks_used, 1);
-  atomic_store_explicit (&i->bat[block], entry, memory_order_release);
+  atomic_store (&i->bat[block], entry); /* see grace.h */
   c->dirty_table[sector / 64] |= UINT64_C (1) << sector % 64;
   c->table_dirty = true;
   return 0;

@@ -167,7 +167,7 @@ block_is_full (struct image *i, uint32_t block)
 static inline uint32_t
 block_entry (struct image *i, uint32_t block)
 {
-  return atomic_load_explicit (&i->bat[block], memory_order_acquire);
+  return atomic_load (&i->bat[block]);  /* see grace.h */
 }
 
 static inline uint32_t
