@@ -17,10 +17,6 @@ extern void guid_random (uint8_t ret_id[16]);
 /* windows_order: the first three fields are little-endian. */
 extern void guid_format (const uint8_t id[16], bool windows_order,
                          char ret_text[GUID_TEXT_SIZE]);
-/* Accepts 8-4-4-4-12 with or without braces, any case.  Returns 0, or -1
- * (INVALID_PARAMETER). */
-extern int guid_parse (const char *text, bool windows_order,
-                       uint8_t ret_id[16]);
 extern bool guid_is_zero (const uint8_t id[16]);
 
 #endif

@@ -23,6 +23,9 @@
  * Sources
  *--------------------------------------------------------------------*/
 
+enum copy_kind { COPY_FROM_VHD, COPY_FROM_RAW, COPY_FROM_DEVICE,
+                 COPY_FROM_NBD };
+
 struct copy_source {
   enum copy_kind kind;
   char *name;                   /* for messages; owned */

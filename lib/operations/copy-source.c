@@ -150,12 +150,6 @@ copy_source_close (struct copy_source *s)
  * Size
  *--------------------------------------------------------------------*/
 
-enum copy_kind
-copy_source_kind (const struct copy_source *s)
-{
-  return s->kind;
-}
-
 uint64_t
 copy_source_size (const struct copy_source *s)
 {

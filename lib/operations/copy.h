@@ -26,9 +26,6 @@
 
 struct copy_source;
 
-enum copy_kind { COPY_FROM_VHD, COPY_FROM_RAW, COPY_FROM_DEVICE,
-                 COPY_FROM_NBD };
-
 /* Is it a server that is asked, which may take long or for ever? */
 extern bool copy_source_is_remote (const char *path);
 
@@ -58,7 +55,6 @@ extern int copy_source_open (const char *path, uint32_t flags,
 /* NULL is allowed.  Keeps the last error: nothing was written to it. */
 extern void copy_source_close (struct copy_source *s);
 
-extern enum copy_kind copy_source_kind (const struct copy_source *s);
 /* In bytes, rounded up to a whole sector; what is added reads as zeros. */
 extern uint64_t copy_source_size (const struct copy_source *s);
 
