@@ -187,15 +187,7 @@ fits_profile (struct check *k, const struct vhdkit_check_result *r,
 static int
 check (struct check *k, const struct image_options *o)
 {
-  const struct vhdkit_open_options opts = {
-    .struct_size = sizeof opts,
-    .parents = o->parents.word,
-    .nr_parents = o->parents.nr,
-    .search = o->search.word,
-    .nr_search = o->search.nr,
-    .on_finding = add_finding,
-    .opaque = k,
-  };
+  const struct vhdkit_open_options opts = open_options (o, add_finding, k);
   struct vhdkit_check_result r;
   uint32_t flags = o->flags;
   json_t *verdict = NULL;

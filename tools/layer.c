@@ -9,6 +9,21 @@
 
 #include "tools.h"
 
+struct vhdkit_open_options
+open_options (const struct image_options *o, vhdkit_finding_fn on_finding,
+              void *opaque)
+{
+  return (struct vhdkit_open_options) {
+    .struct_size = sizeof (struct vhdkit_open_options),
+    .parents = o->parents.word,
+    .nr_parents = o->parents.nr,
+    .search = o->search.word,
+    .nr_search = o->search.nr,
+    .on_finding = on_finding,
+    .opaque = opaque,
+  };
+}
+
 vhdkit_disk *
 open_image (const char *file, const struct image_options *o,
             uint32_t more_flags)
@@ -20,14 +35,7 @@ vhdkit_disk *
 open_image_for (uint32_t access_mask, const char *file,
                 const struct image_options *o, uint32_t more_flags)
 {
-  const struct vhdkit_open_options opts = {
-    .struct_size = sizeof opts,
-    .parents = o->parents.word,
-    .nr_parents = o->parents.nr,
-    .search = o->search.word,
-    .nr_search = o->search.nr,
-    .on_finding = warn_finding,
-  };
+  const struct vhdkit_open_options opts = open_options (o, warn_finding, NULL);
   vhdkit_disk *disk;
 
   if (vhdkit_open (file, access_mask, o->flags | more_flags, &opts,

@@ -182,13 +182,7 @@ void
 facts_of_image (struct facts *f, const char *file,
                 const struct image_options *o)
 {
-  const struct vhdkit_open_options opts = {
-    .struct_size = sizeof opts,
-    .parents = o->parents.word,
-    .nr_parents = o->parents.nr,
-    .search = o->search.word,
-    .nr_search = o->search.nr,
-  };
+  const struct vhdkit_open_options opts = open_options (o, NULL, NULL);
 
   /* Why it cannot be opened the check has said. */
   if (vhdkit_open (file, VHDKIT_ACCESS_READ,

@@ -231,6 +231,10 @@ extern int watch_task (const struct watched *w,
  * layer.c: one image of a chain
  *--------------------------------------------------------------------*/
 
+/* What the command line says of parents, for the library; borrowed from o. */
+extern struct vhdkit_open_options open_options (const struct image_options *o,
+                                                vhdkit_finding_fn on_finding,
+                                                void *opaque);
 /* Open file to look at it.  NULL after a message. */
 extern vhdkit_disk *open_image (const char *file,
                                 const struct image_options *o,

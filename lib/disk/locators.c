@@ -117,7 +117,7 @@ read_locator (struct image *child, uint64_t file_size, struct stored_name *n)
     n->problem = "it is empty";
     return 0;
   }
-  if (n->length > LOCATOR_MAX_LENGTH) {
+  if (n->length > VHD_MAX_LOCATOR_BYTES) {
     n->problem = "it is longer than 64 KiB";
     return 0;
   }

@@ -35,9 +35,6 @@ struct stored_name {
 
 #define STORED_NAMES_MAX (VHD_LOCATORS + 1)
 
-/* Locators longer than this are not read: no path is (vhd-format 9.2, 8). */
-#define LOCATOR_MAX_LENGTH (64u << 10)
-
 /* The locators in the order of their slots, then the header's name. */
 extern int stored_names_read (struct image *child,
                               struct stored_name ret[STORED_NAMES_MAX],

@@ -223,13 +223,6 @@ peek_id (struct store *s, uint8_t ret_id[16])
   return true;
 }
 
-static bool
-same_file (const struct store_id *a, const struct store_id *b)
-{
-  return a->kind != 0 && a->kind == b->kind && a->device == b->device &&
-    a->inode == b->inode;
-}
-
 /* Case (4).  GO_ON also where there is no cycle; see *ret_cycle. */
 static int
 check_cycle (struct hunt *h, size_t i, const struct find *f, bool *ret_cycle)
@@ -241,9 +234,9 @@ check_cycle (struct hunt *h, size_t i, const struct find *f, bool *ret_cycle)
 
   if (store_identity (image_store (h->child), &child_id) == -1)
     return STOP;
-  cycle = same_file (&f->id, &child_id);
+  cycle = store_id_equal (&f->id, &child_id);
   for (n = 0; !cycle && n < h->nr_chain; n++) {
-    cycle = same_file (&f->id, &h->chain[n].id);
+    cycle = store_id_equal (&f->id, &h->chain[n].id);
     other = h->chain[n].image;
   }
   *ret_cycle = cycle;

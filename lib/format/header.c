@@ -19,7 +19,6 @@
 #include "format/vhd.h"
 
 #define CHECKSUM_AT offsetof (struct vhd_header_disk, checksum)
-#define MAX_LOCATOR_BYTES (64u << 10)
 /* What qemu of 2010 wrote, following the text of the specification. */
 #define LEGACY_NO_OFFSET UINT64_C (0xffffffff)
 
@@ -226,7 +225,7 @@ bool
 vhd_locator_usable (const struct vhd_locator *l, uint64_t file_size)
 {
   return l->platform != VHD_PLATFORM_NONE && l->length != 0 &&
-    l->length <= MAX_LOCATOR_BYTES &&
+    l->length <= VHD_MAX_LOCATOR_BYTES &&
     range_within (l->offset, l->length, file_size);
 }
 
@@ -239,7 +238,7 @@ check_payload (const struct check *c, const struct vhd_locator *l,
     l->platform == VHD_PLATFORM_W2KU;
   char expected[120];
 
-  if (l->length > MAX_LOCATOR_BYTES)
+  if (l->length > VHD_MAX_LOCATOR_BYTES)
     return report (c->r, VHDKIT_SEVERITY_WARNING, VHDKIT_ERR_HEADER_CORRUPT,
                    name, at, "a path of at most 65536 bytes",
                    "this place does not name the parent",

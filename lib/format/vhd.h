@@ -86,6 +86,8 @@ struct vhd_footer {
 };
 
 #define VHD_LOCATORS 8
+/* Longer paths are neither followed nor recorded: none is (9.2 point 8). */
+#define VHD_MAX_LOCATOR_BYTES (64u << 10)
 
 struct vhd_locator_disk {
   be32 platform;

@@ -24,9 +24,6 @@
 #include "operations/create.h"
 #include "operations/paths.h"
 
-/* Readers limit a locator's payload to this (vhd-format 9.2, point 8). */
-#define MAX_LOCATOR_BYTES 65536
-
 uint32_t
 create_timestamp (int64_t seconds)
 {
@@ -93,10 +90,10 @@ make_locator (struct create_locator *l, const char *text)
     error_prefix ("the parent's path cannot be recorded");
     return -1;
   }
-  if (l->size > MAX_LOCATOR_BYTES) {
+  if (l->size > VHD_MAX_LOCATOR_BYTES) {
     set_error (VHDKIT_ERR_NAME_TOO_LONG, ENAMETOOLONG,
                "%s: the path takes %zu bytes as UTF-16, an image can record "
-               "%d", text, l->size, MAX_LOCATOR_BYTES);
+               "%u", text, l->size, VHD_MAX_LOCATOR_BYTES);
     return -1;
   }
   return 0;

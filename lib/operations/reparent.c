@@ -54,13 +54,6 @@ check_size (struct vhdkit_disk *d, const struct create_parent *p,
   return -1;
 }
 
-static bool
-same_file (const struct store_id *a, const struct store_id *b)
-{
-  return a->kind != 0 && a->kind == b->kind && a->device == b->device
-    && a->inode == b->inode;
-}
-
 static int
 is_cycle (struct vhdkit_disk *d, const char *path)
 {
@@ -83,7 +76,7 @@ check_cycle (struct vhdkit_disk *d, const char *path)
                  &chain) == -1)
     return -1;
   for (k = 0; k < chain->nr_layers; k++)
-    cycle |= same_file (&chain->layer[k].id, &d->layer[0].id);
+    cycle |= store_id_equal (&chain->layer[k].id, &d->layer[0].id);
   disk_close (chain);
   return cycle ? is_cycle (d, path) : 0;
 }
@@ -102,7 +95,7 @@ check_itself (struct vhdkit_disk *d, const char *path)
   store_close (s);
   if (r == -1)
     return -1;
-  return same_file (&id, &d->layer[0].id) ? is_cycle (d, path) : 0;
+  return store_id_equal (&id, &d->layer[0].id) ? is_cycle (d, path) : 0;
 }
 
 static int

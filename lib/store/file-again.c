@@ -33,10 +33,8 @@ store_file_dup (int fd, const char *name)
   return &f->base;
 }
 
-/* Open the file behind fd once more.  By way of /proc, because its path may
- * lead to another file by now. */
-static int
-open_again (int fd, int flags)
+int
+file_open_again (int fd, int flags)
 {
   char link[32];
 
@@ -52,7 +50,7 @@ store_file_direct (struct store *s)
 
   if (fd == -1 || !s->writable)
     return NULL;
-  fd = open_again (fd, O_RDWR | O_DIRECT);
+  fd = file_open_again (fd, O_RDWR | O_DIRECT);
   if (fd == -1)
     return NULL;
   f = file_store_new (s->name, true);
@@ -91,7 +89,7 @@ store_file_read_once (struct store *s)
   if (fd == -1)
     return;
   keep_atime (fd);
-  f->direct_fd = open_again (fd, O_RDONLY | O_DIRECT);
+  f->direct_fd = file_open_again (fd, O_RDONLY | O_DIRECT);
   if (f->direct_fd == -1)
     return;
   keep_atime (f->direct_fd);

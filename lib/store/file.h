@@ -32,6 +32,9 @@ struct file_store {
 extern struct file_store *file_store_new (const char *name, bool writable);
 
 /* file-again.c */
+/* Open the file behind fd once more.  By way of /proc, because its path may
+ * lead to another file by now.  -1 with errno; no error is set. */
+extern int file_open_again (int fd, int flags);
 /* Large reads where there is a direct_fd: what is in the page cache from there,
  * the rest past it.  Returns how much was read; less than count, and no error,
  * where that does not work. */

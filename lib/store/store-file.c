@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -342,20 +341,16 @@ file_lock (struct store *s, enum store_lock lock)
   return 0;
 }
 
-/* Open the file behind fd once more, for writing.  By way of /proc, because
- * the path may lead to another file by now. */
 static int
 reopen_writable (struct store *s, int fd)
 {
-  CLEANUP_CLOSE int new_fd = -1;
-  char link[32];
+  CLEANUP_CLOSE int new_fd = file_open_again (fd, O_RDWR);
   struct stat old_st, new_st;
   int r;
 
-  snprintf (link, sizeof link, "/proc/self/fd/%d", fd);
-  new_fd = open (link, O_RDWR | O_CLOEXEC | O_NOCTTY);
   if (new_fd == -1) {
-    set_error_errno (errno, "%s: opening for writing (by %s)", s->name, link);
+    set_error_errno (errno, "%s: opening for writing (by /proc/self/fd/%d)",
+                     s->name, fd);
     return -1;
   }
   if (file_stat (s, fd, &old_st) == -1
@@ -363,8 +358,8 @@ reopen_writable (struct store *s, int fd)
     return -1;
   if (old_st.st_dev != new_st.st_dev || old_st.st_ino != new_st.st_ino) {
     set_error (VHDKIT_ERR_UNEXPECTED, EIO,
-               "%s: opening for writing (by %s) led to another file",
-               s->name, link);
+               "%s: opening for writing (by /proc/self/fd/%d) led to another "
+               "file", s->name, fd);
     return -1;
   }
   r = new_fd;

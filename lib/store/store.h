@@ -26,6 +26,13 @@ struct store_id {
   uint64_t device, inode;
 };
 
+static inline bool
+store_id_equal (const struct store_id *a, const struct store_id *b)
+{
+  return a->kind != 0 && a->kind == b->kind && a->device == b->device
+         && a->inode == b->inode;
+}
+
 enum store_lock { STORE_UNLOCKED, STORE_LOCK_READ, STORE_LOCK_WRITE };
 
 #define STORE_ZERO_PUNCH 0x1    /* may free the space */
