@@ -28,7 +28,7 @@ extern int report (struct report *r, enum vhdkit_severity severity,
                    const char *found, ...)
   __attribute__ ((format (printf, 8, 9)));
 
-/* Make a finding the last error (errno EIO), worded as above. */
+/* Make a finding the last error, worded as above.  Damage has the errno EIO. */
 extern void report_to_error (const struct vhdkit_finding *f);
 
 #endif

@@ -222,8 +222,8 @@ extern void vhd_footer_init (struct vhd_footer *f, uint32_t type,
 extern void vhd_header_init (struct vhd_header *h, uint64_t size,
                              uint32_t block_size, uint64_t table_offset);
 
-/* Batmap of XenServer images (7.1): decode and check the header; the map's
- * checksum is over map_size bytes and is checked by the caller. */
+/* Header of the batmap of XenServer images (7.1); image/batmap.c takes it apart,
+ * and check looks at the checksum, which is that of the map. */
 struct vhd_batmap_disk {
   uint8_t cookie[8];
   be64 offset;

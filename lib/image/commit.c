@@ -36,7 +36,7 @@
 #include "image/internal.h"
 #include "image/snapshot.h"
 
-int
+void
 commit_init (struct image *i, int interval)
 {
   struct commit *c = &i->commit;
@@ -50,7 +50,6 @@ commit_init (struct image *i, int interval)
   pthread_cond_init (&c->timer_wake, &attr);
   pthread_condattr_destroy (&attr);
   c->interval = interval;
-  return 0;
 }
 
 void

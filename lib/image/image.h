@@ -33,7 +33,7 @@ struct image_options {
                                    table are reported, not fatal */
   int commit_interval;          /* seconds; <= 0: none in the background */
   uint64_t cache_bytes;         /* for sector bitmaps; 0: a few MiB */
-  struct report *report;        /* used during open and upgrade only */
+  struct report *report;        /* used by image_open only */
 };
 
 /* Open the image in s.  Takes s over on success only. */
@@ -68,9 +68,9 @@ extern int image_zero (struct image *i, uint64_t count, uint64_t offset,
                        uint32_t flags);
 extern int image_flush (struct image *i);
 
-/* The runs of [sector, sector + count): held at file_offset, or not held
- * (IMAGE_ABSENT).  zero: the image knows that it reads as zeros.  Calls fn in
- * order, covering the range; fn returns 0 to go on.  Does not use below. */
+/* The runs of [sector, sector + count): held at file_offset, not held
+ * (IMAGE_ABSENT), or IMAGE_BAD.  Calls fn in order, covering the range; fn
+ * returns 0 to go on.  Does not use below. */
 #define IMAGE_ABSENT UINT64_MAX
 #define IMAGE_BAD (UINT64_MAX - 1)      /* held, but out of reach: EIO */
 struct image_run {

@@ -260,7 +260,7 @@ extern void space_commit_begins (struct image *i);
 extern void space_committed (struct image *i);
 
 /* commit.c */
-extern int commit_init (struct image *i, int interval);
+extern void commit_init (struct image *i, int interval);
 extern void commit_free (struct image *i);
 extern int commit_start_timer (struct image *i);
 extern void commit_stop_timer (struct image *i);

@@ -1,7 +1,7 @@
 /* vhdkit: the parts of the file store.
  * SPDX-License-Identifier: BSD-3-Clause
  *
- * Private to store-file.c, file-lock.c and file-zero.c.
+ * Private to store-file.c, file-again.c, file-lock.c and file-zero.c.
  */
 #ifndef VHDKIT_STORE_FILE_H
 #define VHDKIT_STORE_FILE_H
