@@ -36,71 +36,71 @@ extern "C" {
 
 /* What went wrong.  The identity of an error; the Win32 number and the
  * HRESULT below are views of it.  The order is fixed: values are never
- * renumbered.  Source: docs/errors.md. */
+ * renumbered.  docs/errors.md has the numbers. */
 enum vhdkit_error {
-  VHDKIT_OK = 0,
-  VHDKIT_ERR_NULL_POINTER,
-  VHDKIT_ERR_INVALID_PARAMETER,
+  VHDKIT_OK = 0,                      /* no error */
+  VHDKIT_ERR_NULL_POINTER,            /* an argument that must not be is NULL */
+  VHDKIT_ERR_INVALID_PARAMETER,       /* an argument is not possible */
   VHDKIT_ERR_NO_MEMORY,
   VHDKIT_ERR_FILE_NOT_FOUND,
-  VHDKIT_ERR_PATH_NOT_FOUND,
-  VHDKIT_ERR_ACCESS_DENIED,
-  VHDKIT_ERR_READ_ONLY,
-  VHDKIT_ERR_SHARING_VIOLATION,
-  VHDKIT_ERR_EXISTS,
-  VHDKIT_ERR_NAME_TOO_LONG,
-  VHDKIT_ERR_DISK_FULL,
-  VHDKIT_ERR_INVALID_NAME,
-  VHDKIT_ERR_BAD_PATHNAME,
-  VHDKIT_ERR_SIZE_TOO_LARGE,
+  VHDKIT_ERR_PATH_NOT_FOUND,          /* a folder on the way is missing */
+  VHDKIT_ERR_ACCESS_DENIED,           /* by the system, or the access mask */
+  VHDKIT_ERR_READ_ONLY,               /* the disk, or its file system, is */
+  VHDKIT_ERR_SHARING_VIOLATION,       /* another process has it locked */
+  VHDKIT_ERR_EXISTS,                  /* something has this name already */
+  VHDKIT_ERR_NAME_TOO_LONG,           /* for the system, or to be recorded */
+  VHDKIT_ERR_DISK_FULL,               /* no space left, or no quota */
+  VHDKIT_ERR_INVALID_NAME,            /* characters that cannot be in a name */
+  VHDKIT_ERR_BAD_PATHNAME,            /* an empty path, or a relative one */
+  VHDKIT_ERR_SIZE_TOO_LARGE,          /* of a new disk */
   VHDKIT_ERR_SIZE_TOO_SMALL,
-  VHDKIT_ERR_FILE_TOO_LARGE_FOR_FS,
-  VHDKIT_ERR_SHUTTING_DOWN,
+  VHDKIT_ERR_FILE_TOO_LARGE_FOR_FS,   /* more than one file can hold */
+  VHDKIT_ERR_SHUTTING_DOWN,           /* the context takes no tasks any more */
   VHDKIT_ERR_TIMED_OUT,
-  VHDKIT_ERR_CANCELLED,
-  VHDKIT_ERR_CANCEL_TOO_LATE,
+  VHDKIT_ERR_CANCELLED,               /* on request of the caller */
+  VHDKIT_ERR_CANCEL_TOO_LATE,         /* the task is complete */
   VHDKIT_ERR_NOT_CANCELABLE,
-  VHDKIT_ERR_PENDING,
-  VHDKIT_ERR_NOT_SUPPORTED,
-  VHDKIT_ERR_IO,
-  VHDKIT_ERR_UNEXPECTED,
-  VHDKIT_ERR_FOOTER_MISSING,
+  VHDKIT_ERR_PENDING,                 /* of a task that is not complete */
+  VHDKIT_ERR_NOT_SUPPORTED,           /* by this library, or by the host */
+  VHDKIT_ERR_IO,                      /* its errno says more */
+  VHDKIT_ERR_UNEXPECTED,              /* what should not happen */
+  VHDKIT_ERR_FOOTER_MISSING,          /* and no copy can stand in */
   VHDKIT_ERR_FOOTER_CHECKSUM,
-  VHDKIT_ERR_FOOTER_CORRUPT,
-  VHDKIT_ERR_FORMAT_UNKNOWN,
-  VHDKIT_ERR_UNSUPPORTED_VERSION,
-  VHDKIT_ERR_HEADER_CHECKSUM,
+  VHDKIT_ERR_FOOTER_CORRUPT,          /* a field is wrong */
+  VHDKIT_ERR_FORMAT_UNKNOWN,          /* not a VHD image */
+  VHDKIT_ERR_UNSUPPORTED_VERSION,     /* of the footer */
+  VHDKIT_ERR_HEADER_CHECKSUM,         /* of the dynamic header */
   VHDKIT_ERR_HEADER_UNSUPPORTED_VERSION,
-  VHDKIT_ERR_HEADER_CORRUPT,
-  VHDKIT_ERR_BLOCK_ALLOCATION_FAILURE,
-  VHDKIT_ERR_BAT_CORRUPT,
+  VHDKIT_ERR_HEADER_CORRUPT,          /* a field or a locator is wrong */
+  VHDKIT_ERR_BLOCK_ALLOCATION_FAILURE, /* check: space that no block uses */
+  VHDKIT_ERR_BAT_CORRUPT,             /* the block table, or an entry of it */
   VHDKIT_ERR_INVALID_BLOCK_SIZE,
-  VHDKIT_ERR_BITMAP_MISMATCH,
+  VHDKIT_ERR_BITMAP_MISMATCH,         /* sector bitmap or batmap is untrue */
   VHDKIT_ERR_PARENT_NOT_FOUND,
-  VHDKIT_ERR_PARENT_ID_MISMATCH,
-  VHDKIT_ERR_PARENT_TIMESTAMP_MISMATCH,
-  VHDKIT_ERR_METADATA_READ_FAILURE,
-  VHDKIT_ERR_METADATA_WRITE_FAILURE,
-  VHDKIT_ERR_INVALID_SIZE,
-  VHDKIT_ERR_INVALID_FILE_SIZE,
-  VHDKIT_ERR_PROVIDER_NOT_FOUND,
-  VHDKIT_ERR_NOT_VIRTUAL_DISK,
+  VHDKIT_ERR_PARENT_ID_MISMATCH,      /* what is there is another image */
+  VHDKIT_ERR_PARENT_TIMESTAMP_MISMATCH, /* the parent was written to since */
+  VHDKIT_ERR_METADATA_READ_FAILURE,   /* the host cannot read it */
+  VHDKIT_ERR_METADATA_WRITE_FAILURE,  /* not used yet */
+  VHDKIT_ERR_INVALID_SIZE,            /* the size of the disk, in the footer */
+  VHDKIT_ERR_INVALID_FILE_SIZE,       /* too short or long for the disk */
+  VHDKIT_ERR_PROVIDER_NOT_FOUND,      /* a storage type that is not VHD */
+  VHDKIT_ERR_NOT_VIRTUAL_DISK,        /* a folder, a FIFO, too short, ... */
   VHDKIT_ERR_PARENT_ACCESS_DENIED,
-  VHDKIT_ERR_PARENT_SIZE_MISMATCH,
-  VHDKIT_ERR_CHAIN_CYCLE,
-  VHDKIT_ERR_CHAIN_ERROR,
-  VHDKIT_ERR_HOST_LIMITATION,
-  VHDKIT_ERR_WRONG_TYPE,
-  VHDKIT_ERR_WRONG_STATE,
-  VHDKIT_ERR_SECTOR_SIZE,
-  VHDKIT_ERR_SOURCE_OWNED,
-  VHDKIT_ERR_SOURCE_ONLINE,
-  VHDKIT_ERR_WOULD_TRUNCATE,
+  VHDKIT_ERR_PARENT_SIZE_MISMATCH,    /* parent and child differ in size */
+  VHDKIT_ERR_CHAIN_CYCLE,             /* an image would be its own parent */
+  VHDKIT_ERR_CHAIN_ERROR,             /* a parent cannot be used */
+  VHDKIT_ERR_HOST_LIMITATION,         /* a compressed or encrypted place */
+  VHDKIT_ERR_WRONG_TYPE,              /* not for this type of image */
+  VHDKIT_ERR_WRONG_STATE,             /* of a disk, a parent, a context */
+  VHDKIT_ERR_SECTOR_SIZE,             /* of a device: not 512 bytes */
+  VHDKIT_ERR_SOURCE_OWNED,            /* a device that is mounted or held */
+  VHDKIT_ERR_SOURCE_ONLINE,           /* a device that is open for writing */
+  VHDKIT_ERR_WOULD_TRUNCATE,          /* not used yet, as the next two */
   VHDKIT_ERR_NO_MIN_SIZE,
   VHDKIT_ERR_AT_MIN_SIZE,
-  VHDKIT_ERR_BAD_INDEX,
-  VHDKIT_ERR_INSUFFICIENT_BUFFER,
-  VHDKIT_ERR_LAST_              /* one past the last; not an error */
+  VHDKIT_ERR_BAD_INDEX,               /* there is no such task, or layer */
+  VHDKIT_ERR_INSUFFICIENT_BUFFER,     /* *len is what would do */
+  VHDKIT_ERR_LAST_                    /* one past the last; not an error */
 };
 
 /* The last error of the calling thread: the sentence (never NULL, valid until
@@ -117,7 +117,7 @@ extern const char *vhdkit_error_name (enum vhdkit_error code);
 /* Views of a code: the Win32 error number, the HRESULT that Virtual Server
  * 2005 uses for it, the HRESULT that the Virtual Disk Service uses for it; 0
  * for VHDKIT_OK and where that interface has no such code.
- * Source: api-semantics 5.2, shown in docs/errors.md. */
+ * docs/errors.md shows all of them. */
 extern uint32_t vhdkit_error_win32 (enum vhdkit_error code);
 extern uint32_t vhdkit_error_hresult (enum vhdkit_error code);
 extern uint32_t vhdkit_error_hresult_vds (enum vhdkit_error code);
@@ -158,9 +158,11 @@ typedef int (*vhdkit_finding_fn) (void *opaque,
 
 typedef struct vhdkit_disk vhdkit_disk;
 
-/* What the handle may be used for.  The numbers are those of Windows'
- * VIRTUAL_DISK_ACCESS_MASK (api-semantics 1.3).  ATTACH_RW or METAOPS make the
- * disk writable; without either nothing is ever written. */
+/* What the disk may be used for.  The numbers are those of Windows'
+ * VIRTUAL_DISK_ACCESS_MASK.  ATTACH_RW or METAOPS make the disk writable;
+ * without either nothing is ever written.  Reading is always allowed; GET_INFO
+ * is for vhdkit_get_info, METAOPS for vhdkit_set_info, and DETACH and CREATE
+ * mean nothing here. */
 #define VHDKIT_ACCESS_NONE       0x00000000u
 #define VHDKIT_ACCESS_ATTACH_RO  0x00010000u
 #define VHDKIT_ACCESS_ATTACH_RW  0x00020000u
@@ -172,8 +174,8 @@ typedef struct vhdkit_disk vhdkit_disk;
 #define VHDKIT_ACCESS_WRITABLE   0x00320000u
 #define VHDKIT_ACCESS_ALL        0x003f0000u
 
-/* How to open.  The low 16 bits have the numbers of OPEN_VIRTUAL_DISK_FLAG
- * (api-semantics 2.1), the high ones are our own. */
+/* How to open.  The low 16 bits have the numbers of Windows'
+ * OPEN_VIRTUAL_DISK_FLAG, the high ones are our own. */
 #define VHDKIT_OPEN_NO_PARENTS        0x00000001u /* this file only; what it
                                                      lacks reads as zeros */
 #define VHDKIT_OPEN_CACHED_IO         0x00000008u /* no effect: the cache of
@@ -181,10 +183,11 @@ typedef struct vhdkit_disk vhdkit_disk;
 #define VHDKIT_OPEN_PARENT_CACHED_IO  0x00000020u /* the same */
 #define VHDKIT_OPEN_NO_LOCK           0x00010000u /* take no file locks */
 #define VHDKIT_OPEN_IGNORE_PARENT_ID  0x00020000u /* parents with another id */
-#define VHDKIT_OPEN_CONFINE           0x00040000u /* the image, and every
-                                                     parent, must lie beneath
-                                                     confine_dir or a search
-                                                     directory */
+#define VHDKIT_OPEN_CONFINE           0x00040000u /* every parent must lie
+                                                     beneath confine_dir or a
+                                                     search directory, and the
+                                                     image beneath confine_dir
+                                                     if that is given */
 #define VHDKIT_OPEN_SIZE_CHS          0x00080000u /* size from the geometry, as
                                                      Virtual PC and qemu do */
 #define VHDKIT_OPEN_INSPECT           0x00100000u /* for information only: a
@@ -212,25 +215,29 @@ struct vhdkit_open_options {
   /* Directories to look for parents in, after the places an image names. */
   const char *const *search;
   size_t nr_search;
-  const char *confine_dir;      /* for VHDKIT_OPEN_CONFINE; NULL: the
-                                   directory of the image */
+  /* For VHDKIT_OPEN_CONFINE: an absolute path, with which that of the image
+   * must begin.  NULL: the directory of the image. */
+  const char *confine_dir;
   /* Seconds between background commits of metadata; 0 means the default, 5;
    * negative means only on flush. */
   int commit_interval;
-  /* Bytes, half of them for the sector bitmaps of the image, half for what its
-   * parents hold; 0 means the default, 64 MiB, and less than 8 KiB that much. */
+  /* Bytes, half of them for the sector bitmaps of the image, half for what
+   * its parents hold; 0 means the default, 64 MiB; 8 KiB is the least. */
   uint64_t metadata_cache;
-  /* Called for everything odd that does not keep the image from opening, and
-   * for repairs made; may be NULL. */
+  /* Called, in the thread that opens, for everything odd that does not keep the
+   * image from opening; may be NULL. */
   vhdkit_finding_fn on_finding;
   void *opaque;
 };
 
-/* Open the image at path and the chain of its parents.  opts may be NULL.
- * Validates everything before use (vhd-format 9.2); a damaged image is refused
- * with a message naming structure, offset, found and expected.  Opened
- * read-only, entries of the block table that lead nowhere are tolerated: only
- * those blocks read as EIO.  May block on disk I/O.  Any thread.
+/* Open the image at path and the chain of its parents.  opts may be NULL; it,
+ * and what it points to, are needed during the call only.
+ *
+ * Validates everything before use (docs/vhd-format.md, 9.2); a damaged image
+ * is refused with a message naming structure, offset, found and expected.
+ * Opened read-only, entries of the block table that lead nowhere are
+ * tolerated: only those blocks read as EIO.  May block on disk I/O.  Any
+ * thread.
  * Errors: FILE_NOT_FOUND, ACCESS_DENIED, SHARING_VIOLATION (locked by another
  * writer), FORMAT_UNKNOWN, FOOTER_*, HEADER_*, BAT_CORRUPT, INVALID_*,
  * PARENT_*, CHAIN_*, READ_ONLY, NO_MEMORY, IO. */
@@ -250,8 +257,13 @@ extern int vhdkit_close (vhdkit_disk *disk);
 
 /*----------------------------------------------------------------------
  * Data.  All may block on disk I/O; all are safe from any thread at once.
- * Errors: IO (errno EIO; damage too), DISK_FULL (ENOSPC), READ_ONLY (EPERM),
- * INVALID_PARAMETER (EINVAL, past the end), NO_MEMORY.
+ * Offsets and counts are bytes of any alignment, counts are never partial,
+ * and buffers stay the caller's.  After a failed write or zero any part of
+ * the range may be old or new.
+ * Errors: IO (errno EIO), and damage met on the way (BAT_CORRUPT, EIO);
+ * DISK_FULL (ENOSPC), READ_ONLY (EPERM), INVALID_PARAMETER (EINVAL: past the
+ * end, unknown flags), WRONG_STATE (opened with INSPECT), NULL_POINTER,
+ * NO_MEMORY.
  *--------------------------------------------------------------------*/
 
 #define VHDKIT_FUA        0x1   /* durable before the call returns */
@@ -259,25 +271,30 @@ extern int vhdkit_close (vhdkit_disk *disk);
 #define VHDKIT_FAST_ZERO  0x4   /* zero: fail with ENOTSUP (code NOT_SUPPORTED),
                                    nothing written, if not faster than writing */
 
-/* Virtual size in bytes; always a multiple of 512. */
+/* Virtual size in bytes; always a multiple of 512, and the same as long as the
+ * disk is open.  disk must not be NULL. */
 extern uint64_t vhdkit_size (vhdkit_disk *disk);
+/* 1 or 0.  disk must not be NULL. */
 extern int vhdkit_is_writable (vhdkit_disk *disk);
 
+/* Read through all layers. */
 extern int vhdkit_pread (vhdkit_disk *disk, void *buf, size_t count,
                          uint64_t offset);
+/* Write to the image itself, never to a parent.  flags: 0 or VHDKIT_FUA. */
 extern int vhdkit_pwrite (vhdkit_disk *disk, const void *buf, size_t count,
                           uint64_t offset, uint32_t flags);
-/* Make the range read as zeros.  Any alignment. */
+/* Make the range read as zeros.  flags: any of the three above. */
 extern int vhdkit_zero (vhdkit_disk *disk, uint64_t count, uint64_t offset,
                         uint32_t flags);
 /* Give the space of the range back; whole sectors in it then read as zeros,
- * sectors only touched by it are left alone. */
+ * sectors only touched by it are left alone.  flags: 0 or VHDKIT_FUA. */
 extern int vhdkit_trim (vhdkit_disk *disk, uint64_t count, uint64_t offset,
                         uint32_t flags);
 /* Every write that was completed before this call is durable after it.
  * After a failed fdatasync the disk refuses writes with EIO for good. */
 extern int vhdkit_flush (vhdkit_disk *disk);
-/* Tell the host that the range will be read soon. */
+/* Tell the host that the range will be read soon.  A hint: that the host
+ * cannot follow it is no error. */
 extern int vhdkit_cache (vhdkit_disk *disk, uint64_t count, uint64_t offset);
 
 #define VHDKIT_EXTENT_HOLE  0x1 /* no space is taken in the owning layer */
@@ -295,8 +312,10 @@ struct vhdkit_extent {
 };
 
 /* Call fn for consecutive, sector-exact extents from offset on; they cover
- * the range exactly.  fn returning 1 ends the walk with success, -1 with
- * failure (the error fn left behind). */
+ * the range exactly.  fn returns 0 to go on; 1 ends the walk with success, -1
+ * with failure (the error fn left behind).  It is called in this thread, in the
+ * midst of a look at the disk: calling back into the same disk can wait for
+ * ever. */
 extern int vhdkit_extents (vhdkit_disk *disk, uint64_t count, uint64_t offset,
                            int (*fn) (void *opaque,
                                       const struct vhdkit_extent *extent),
@@ -323,7 +342,9 @@ struct vhdkit_locator {
   const char *problem;          /* why it cannot be read; NULL if it can */
 };
 
-/* One place where the parent was looked for, in the order tried. */
+/* One place where the parent was looked for, in the order tried.  The texts
+ * are for people: control characters and what is not UTF-8 are escaped as
+ * \xNN, and what is longer than 4096 bytes is cut. */
 struct vhdkit_candidate {
   const char *path;
   const char *source;           /* "parent=", "W2ru", "name", "search=", ... */
@@ -342,7 +363,8 @@ struct vhdkit_layer_info {
   uint64_t allocated_size;      /* what the host file takes (st_blocks) */
   uint8_t id[16];               /* the bytes on disk */
   char id_text[37];             /* as its creator would print it (1.3) */
-  uint32_t features, version, timestamp;
+  uint32_t features, version;
+  uint32_t timestamp;           /* of creation: seconds since 2000, UTC */
   char creator[5];
   uint16_t creator_major, creator_minor;
   char creator_os[5];
@@ -361,7 +383,7 @@ struct vhdkit_layer_info {
   /* Differencing only. */
   uint8_t parent_id[16];
   char parent_id_text[37];
-  uint32_t parent_timestamp;
+  uint32_t parent_timestamp;    /* seconds since 2000, UTC; 0: not recorded */
   const struct vhdkit_locator *locators;
   size_t nr_locators;
   const struct vhdkit_candidate *candidates;
@@ -549,19 +571,25 @@ extern uint32_t vhdkit_task_status_vds (vhdkit_task *task,
  *--------------------------------------------------------------------*/
 
 struct vhdkit_check_result {
-  uint64_t errors, leaks, warnings, notes;
-  uint64_t leaked_bytes;
-  uint64_t blocks_total, blocks_allocated;
-  uint64_t image_end_offset;
+  uint64_t errors, leaks, warnings, notes;      /* findings, of all layers */
+  uint64_t leaked_bytes;                /* of the host, of all layers */
+  /* Of the image itself (layer 0). */
+  uint64_t blocks_total, blocks_allocated;      /* 0 if it is fixed */
+  uint64_t image_end_offset;            /* bytes: where its data ends in its
+                                           file */
 };
 
 /* Examine an image and its whole chain, read-only, and report every finding.
  * Returns 0 when the examination could be made, whatever it found; -1 when it
  * could not (no such file, no permission, locked by a writer, not a VHD at
- * all).  flags as for vhdkit_open, and VHDKIT_CHECK_DATA; opts as for
- * vhdkit_open (its on_finding gets the findings; returning non-zero ends the
- * check with what it has).  Of a great many findings of one kind the first
- * hundred are told one by one, the rest by one more; the counts have all. */
+ * all).  flags: VHDKIT_CHECK_DATA, and of those of vhdkit_open NO_PARENTS,
+ * NO_LOCK, IGNORE_PARENT_ID, CONFINE, and SIZE_CHS and INSPECT, which change
+ * nothing; opts as for vhdkit_open (its on_finding gets the findings;
+ * returning non-zero ends the check with what it has).  Of a great many
+ * findings of one kind the first hundred are told one by one, the rest by one
+ * more; the counts have all.  Blocks on disk I/O, for as long as reading
+ * everything takes with CHECK_DATA.  Any thread.
+ * Errors: as vhdkit_open, and INVALID_PARAMETER, NULL_POINTER. */
 extern int vhdkit_check (const char *path, uint32_t flags,
                          const struct vhdkit_open_options *opts,
                          struct vhdkit_check_result *ret_result);
