@@ -131,7 +131,7 @@ create_disk (const struct create_command *cmd)
       .source_path = cmd->source,
       /* A raw parent would have to be named again. */
       .open_flags = VHDKIT_OPEN_NO_PARENTS,
-      /* One missing folder is made, as by Virtual Server (D-22). */
+      /* One missing folder is made, as by Virtual Server. */
       .host_flags = cmd->host_flags | VHDKIT_HOST_CREATE_FOLDER,
       .source_options = &source,
     },

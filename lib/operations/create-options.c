@@ -120,7 +120,7 @@ check_creator (const char *path, const char *creator)
   return 0;
 }
 
-/* In the order of api-semantics 1.7, so that the same mistake always gets the
+/* In the order of create-rules.c, so that the same mistake always gets the
  * same answer. */
 int
 create_check_options (const char *path, const struct vhdkit_create_options *o,

@@ -1,10 +1,10 @@
 /* vhdkit: what CreateVirtualDisk allows.
  * SPDX-License-Identifier: BSD-3-Clause
  *
- * The conditions IP-1 to IP-19 of api-semantics 1.7 in their order: of two
- * mistakes the first one is reported.  IP-13, a source larger than the disk,
- * needs the source and comes after all others (copy_new_size).  No file is
- * looked at here.
+ * Nineteen conditions, IP-1 to IP-19, in the order in which the comment on
+ * vhdkit_create lists them: of two mistakes the first one is reported.  IP-13,
+ * a source larger than the disk, needs the source and comes after all others
+ * (copy_new_size).  No file is looked at here.
  */
 #include <config.h>
 

@@ -1,10 +1,10 @@
 /* vhdkit: what Virtual Server 2005 allows.
  * SPDX-License-Identifier: BSD-3-Clause
  *
- * The rules of its three Create methods (api-semantics 3.2 and 3.6), in this
- * order: size below 1, empty or relative paths, characters, length, limits of
- * the size, folder, what exists, the host.  NULL was before, and whether the
- * context still takes tasks comes after (api-create.c).
+ * The rules of its three Create methods, in this order: size below 1, empty or
+ * relative paths, characters, length, limits of the size, folder, what exists,
+ * the host.  NULL was before, and whether the context still takes tasks comes
+ * after (api-create.c).
  */
 #include <config.h>
 
@@ -21,7 +21,7 @@
 
 #define MB (INT64_C (1) << 20)
 #define MIN_MB 3
-#define MAX_MB 2088960          /* accepted (D-16) */
+#define MAX_MB 2088960          /* is still accepted */
 #define STRICT_FREE_BYTES (8 * MB)
 
 struct vs_call {
@@ -57,7 +57,7 @@ check_arguments (const struct vs_call *v)
   return 0;
 }
 
-/* Which file each path means (D-20). */
+/* Which file each path means: one of the two may be relative to the other. */
 static int
 resolve_paths (struct vs_call *v)
 {
@@ -110,7 +110,7 @@ check_size (const struct vs_call *v)
   return -1;
 }
 
-/* These methods know one kind of "not found" (D-22); and what their arguments
+/* These methods know one kind of "not found"; and what their arguments
  * are not to blame for, and no rule foresees, is unexpected. */
 static void
 vs_error (void)

@@ -25,7 +25,7 @@
 #include "operations/operations.h"
 #include "vhdkit.h"
 
-/* api-semantics 1.11 */
+/* What Windows makes at least. */
 #define CREATE_MIN_SIZE (UINT64_C (3) << 20)
 
 /* A path as a locator stores it: UTF-16LE without terminator. */
@@ -161,8 +161,8 @@ extern int create_check_rules (const char *path,
                                bool has_handle);
 
 /* create-vs2005.c.  What a call of Virtual Server wants; parent_path is for a
- * differencing image, size_mb for the others.  Checks all in the order of
- * api-semantics 3.6, except for a shutdown. */
+ * differencing image, size_mb for the others.  Checks all in the order that
+ * vhdkit.h gives, except for a shutdown. */
 extern int vs2005_new (enum vhdkit_disk_type type, const char *image_path,
                        const char *parent_path, int64_t size_mb,
                        uint32_t flags, struct creation **ret);

@@ -9,7 +9,8 @@
 
 enum folders_missing {
   FOLDERS_NONE,                 /* none may be missing */
-  FOLDERS_ONE,                  /* the last one may be (D-22) */
+  FOLDERS_ONE,                  /* the last one may be, as Virtual Server has
+                                   it */
   FOLDERS_ALL
 };
 

@@ -6,9 +6,9 @@
 
 #include <stdint.h>
 
-/* Refuse a folder or file whose content is kept compressed or encrypted
- * (api-semantics 1.14), unless flags (VHDKIT_HOST_ALLOW_...) allow it.
- * Errors: HOST_LIMITATION. */
+/* Refuse a folder or file whose content is kept compressed or encrypted, where
+ * Windows does not attach images, unless flags (VHDKIT_HOST_ALLOW_...) allow
+ * it.  Errors: HOST_LIMITATION. */
 extern int host_check_volume (int fd, const char *name, uint32_t flags);
 
 /* Has the file system this many bytes left for us?  Errors: DISK_FULL. */

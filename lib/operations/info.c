@@ -209,7 +209,7 @@ op_get_info (vhdkit_disk *d, enum vhdkit_info_class info_class, void *buf,
   case VHDKIT_INFO_SIZE:
     return give_size (d, &a);
   case VHDKIT_INFO_IDENTIFIER:
-  case VHDKIT_INFO_VIRTUAL_DISK_ID:     /* D-12 */
+  case VHDKIT_INFO_VIRTUAL_DISK_ID:     /* there is but one id in a VHD */
     return give (&a, f->id, sizeof f->id);
   case VHDKIT_INFO_PARENT_LOCATION:
   case VHDKIT_INFO_PARENT_IDENTIFIER:

@@ -13,7 +13,7 @@
 #include "base/text.h"
 #include "operations/paths.h"
 
-/* '/' separates folders and is therefore not among them (D-21). */
+/* '/' separates folders and is therefore not among them. */
 static const char forbidden[] = "*?:<>|\"\\";
 
 int

@@ -2,9 +2,9 @@
  * SPDX-License-Identifier: BSD-3-Clause
  *
  * Looks at texts only, never at files.  strict: by the rules of Virtual Server
- * 2005 as they are carried over to POSIX (api-semantics 3.6): absolute, fewer
- * than 260 UTF-16 code units, none of the characters that Windows forbids, nor
- * a backslash, which would separate folders there and does not here.
+ * 2005 as they are carried over to POSIX: absolute, fewer than 260 UTF-16 code
+ * units, none of the characters that Windows forbids, nor a backslash, which
+ * would separate folders there and does not here.
  */
 #ifndef VHDKIT_OPERATIONS_PATHS_H
 #define VHDKIT_OPERATIONS_PATHS_H

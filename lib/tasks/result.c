@@ -1,4 +1,4 @@
-/* vhdkit: what Virtual Server calls the end of a task (api-semantics 3.3).
+/* vhdkit: what Virtual Server calls the end of a task (docs/tasks.md).
  * SPDX-License-Identifier: BSD-3-Clause
  *
  * The error is the identity, as everywhere; this is a coarse view of it.

@@ -24,7 +24,7 @@
 #include "tasks/tasks.h"
 #include "vhdkit.h"
 
-/* Virtual Server's limit (api-semantics 3.3). */
+/* The limit of Virtual Server's WaitForCompletion. */
 #define MAX_TIMEOUT_MS 4000000
 
 static _Atomic uint64_t last_id;

@@ -685,7 +685,7 @@ B_079_no_task (void **state)
            VHDKIT_ERR_INVALID_PARAMETER, 0x80070057);
 }
 
-/* The order of api-semantics 3.6: of several faults the first is told. */
+/* The order that vhdkit.h gives: of several faults the first is told. */
 static void
 checks_come_in_order (void **state)
 {

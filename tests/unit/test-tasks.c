@@ -1,4 +1,4 @@
-/* vhdkit tests: what a task shows of its operation (api-semantics 6.4).
+/* vhdkit tests: what a task shows of its operation.
  * SPDX-License-Identifier: BSD-3-Clause
  */
 #include <config.h>
