@@ -290,7 +290,7 @@ docs_have_the_table_of_the_code (void **state)
     assert_true (getline (&line, &size, fp) > 0);
     check_row (code, line);
   }
-  assert_int_equal (getline (&line, &size, fp), -1);
+  assert_true (getline (&line, &size, fp) == -1 || line[0] != '|');
   free (line);
   fclose (fp);
 }
