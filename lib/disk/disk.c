@@ -201,9 +201,13 @@ open_parents (struct vhdkit_disk *d, uint32_t flags,
   };
 
   while (needs_parent (&d->layer[d->nr_layers - 1])) {
-    if (open_parent (d, &ps, opts) == -1)
-      return d->inspect && vhdkit_get_error_code () != VHDKIT_ERR_NO_MEMORY
-             && vhdkit_get_error_code () != VHDKIT_ERR_CANCELLED ? 0 : -1;
+    if (open_parent (d, &ps, opts) == 0)
+      continue;
+    if (!d->inspect || vhdkit_get_error_code () == VHDKIT_ERR_NO_MEMORY
+        || vhdkit_get_error_code () == VHDKIT_ERR_CANCELLED)
+      return -1;
+    error_save (&d->chain_error);
+    return 0;
   }
   if (opts->nr_parents >= d->nr_layers && !d->inspect) {
     set_error (VHDKIT_ERR_INVALID_PARAMETER, EINVAL,
@@ -368,6 +372,7 @@ disk_close (struct vhdkit_disk *d)
     if (close_layer (&d->layer[k]) == -1 && e.code == VHDKIT_OK)
       error_save (&e);
   below_free (d->below);
+  error_discard (&d->chain_error);
   pthread_mutex_destroy (&d->known_lock);
   free (d->layer);
   free (d);

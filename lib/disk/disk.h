@@ -12,6 +12,7 @@
 #include <pthread.h>
 
 #include "vhdkit.h"
+#include "base/error.h"
 #include "image/image.h"
 
 /* Chains longer than this are refused. */
@@ -36,7 +37,9 @@ struct vhdkit_disk {
   struct layer *layer;
   size_t nr_layers;
   uint32_t access_mask;         /* what it was opened for */
-  bool inspect;                 /* for information only */
+  bool inspect;                 /* for information only, and then: */
+  struct saved_error chain_error;       /* why the chain ends without a base;
+                                           code 0: it does not */
   bool locks;
   bool confine;                 /* parents must lie in certain directories */
   struct below_cache *below;    /* NULL without parents */

@@ -18,6 +18,7 @@ report_no_parent (struct check *c, const struct layer *l)
 {
   const struct vhd_footer *f = image_footer (l->image);
   const struct vhd_header *h = image_header (l->image);
+  const struct saved_error *e = &c->disk->chain_error;
   struct report r = { check_receive, c, l->path };
   char id[GUID_TEXT_SIZE], expected[80];
 
@@ -27,11 +28,11 @@ report_no_parent (struct check *c, const struct layer *l)
     guid_format (h->parent_id, vhd_creator_windows_order (f->creator), id);
     snprintf (expected, sizeof expected, "the image with the id %s", id);
   }
-  return report (&r, VHDKIT_SEVERITY_ERROR, c->chain_error.code, "parent",
+  return report (&r, VHDKIT_SEVERITY_ERROR, e->code, "parent",
                  f->data_offset + offsetof (struct vhd_header_disk, parent_id),
                  expected, "what this image lacks cannot be read; bring the "
                  "parent back, or say where it is", "%s",
-                 c->chain_error.text ? c->chain_error.text : "none");
+                 e->text ? e->text : "none");
 }
 
 /* Nothing is wrong with a parent that we may not look at now: then the chain
@@ -44,24 +45,15 @@ is_out_of_reach (enum vhdkit_error code)
     || code == VHDKIT_ERR_PARENT_ACCESS_DENIED;
 }
 
-void
-check_chain_opened (struct check *c)
-{
-  const struct vhdkit_disk *d = c->disk;
-  const struct layer *last = &d->layer[d->nr_layers - 1];
-
-  if (!(c->flags & VHDKIT_OPEN_NO_PARENTS) && last->image
-      && image_footer (last->image)->type == VHD_DIFFERENCING)
-    error_save (&c->chain_error);
-}
-
 int
 check_chain (struct check *c)
 {
-  if (c->chain_error.code == VHDKIT_OK)
+  struct saved_error *e = &c->disk->chain_error;
+
+  if (e->code == VHDKIT_OK)
     return 0;
-  if (is_out_of_reach (c->chain_error.code)) {
-    error_restore (&c->chain_error);
+  if (is_out_of_reach (e->code)) {
+    error_restore (e);
     return -1;
   }
   return report_no_parent (c, &c->disk->layer[c->disk->nr_layers - 1]);

@@ -273,11 +273,9 @@ op_check (const char *path, uint32_t flags,
   else {
     struct saved_error e;
 
-    check_chain_opened (&c);
     r = check_disk (&c);
     error_save (&e);
     disk_close (c.disk);        /* nothing was written */
-    error_discard (&c.chain_error);
     error_restore (&e);
   }
   if (r == -1 && !c.stopped)

@@ -29,7 +29,6 @@ struct check {
   struct vhdkit_check_result result;
   bool stopped;                 /* the caller has heard enough */
   struct vhdkit_disk *disk;
-  struct saved_error chain_error;       /* why the chain ends too early */
 };
 
 /* Where every finding goes, with a struct check as opaque: it counts. */
@@ -120,9 +119,7 @@ extern int check_data_block (struct check_image *ci, struct check_data *d,
                              const struct placed *p, const uint8_t *bitmap);
 extern int check_data_end (struct check_image *ci, struct check_data *d);
 
-/* check-chain.c: is the chain complete?  The first is called when it was just
- * opened: the last error then says why it ends. */
-extern void check_chain_opened (struct check *c);
+/* check-chain.c: is the chain complete? */
 extern int check_chain (struct check *c);
 
 static inline bool

@@ -1159,6 +1159,29 @@ a_missing_parent (void **state)
   check_flags ("c", VHDKIT_OPEN_NO_PARENTS, 0);
 }
 
+/* Reading the locators for people comes after the search, and has errors of its
+ * own. */
+static void
+a_missing_parent_and_a_locator_that_is_no_text (void **state)
+{
+  vhdkit_disk *writer;
+
+  (void) state;
+  make_chain ("c");
+  put ("c", get_header ("c").locator[1].offset, "\x00\xd8", 2);
+  assert_ok (vhdkit_open (temp_path ("base.vhd"), VHDKIT_ACCESS_ATTACH_RW, 0,
+                          NULL, &writer));
+  assert_int_equal (try_check ("c", 0), -1);
+  assert_last_error (VHDKIT_ERR_SHARING_VIOLATION, "base.vhd");
+  assert_ok (vhdkit_close (writer));
+
+  assert_int_equal (rename (temp_path ("base.vhd"), temp_path ("away")), 0);
+  check ("c", 1);
+  assert_finding (0, VHDKIT_SEVERITY_ERROR, VHDKIT_ERR_PARENT_NOT_FOUND, "c",
+                  "parent", 0x228);
+  assert_says (found[0].found, "base.vhd");
+}
+
 static void
 a_parent_with_another_id (void **state)
 {
@@ -1280,6 +1303,7 @@ main (void)
     cmocka_unit_test (data_in_sectors_never_written),
     cmocka_unit_test (an_old_footer_among_the_data),
     cmocka_unit_test (a_missing_parent),
+    cmocka_unit_test (a_missing_parent_and_a_locator_that_is_no_text),
     cmocka_unit_test (a_parent_with_another_id),
     cmocka_unit_test (a_parent_that_is_damaged),
     cmocka_unit_test (a_parent_that_changed),
