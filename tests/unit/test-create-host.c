@@ -519,7 +519,8 @@ create_and_kill (const struct vhdkit_create_parameters *p,
   assert_int_equal (waitpid (pid, &status, 0), pid);
 }
 
-/* Either it is no image, or it is a whole one. */
+/* Either it is no image, or it is a whole one: between the two footers it has
+ * but the one at the start, which is as good, and a warning. */
 static bool
 is_whole_or_nothing (uint64_t size)
 {
@@ -535,7 +536,8 @@ is_whole_or_nothing (uint64_t size)
   assert_memory_equal (buf, zero, 512);
   assert_ok (vhdkit_close (disk));
   assert_ok (vhdkit_check (temp_path ("killed.vhd"), 0, NULL, &result));
-  assert_int_equal (result.errors + result.leaks + result.warnings, 0);
+  assert_int_equal (result.errors + result.leaks, 0);
+  assert_true (result.warnings <= 1);
   return true;
 }
 
