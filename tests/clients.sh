@@ -119,5 +119,5 @@ state_of ()
 # written before.  See clients/load.py.
 load ()
 {
-    timeout 300 python3 "$clients/load.py" "$@"
+    timeout 500 python3 "$clients/load.py" "$@"
 }
