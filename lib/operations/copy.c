@@ -480,10 +480,12 @@ copy_run (struct copy_source *s, struct copy_target *t,
   struct copy c = {
     .source = s, .progress = progress, .read_pace = { UNIT_BYTES }
   };
-  int r = -1;
+  int r = -1, cancellable;
 
   assert (t->block_size == 0
           || t->table_entries >= div_round_up (s->size, t->block_size));
+  /* Whoever ends this thread waits: the others use what it has on its stack. */
+  pthread_setcancelstate (PTHREAD_CANCEL_DISABLE, &cancellable);
   init_locks (&c);
   if (output_init (&c.output, t, &c.stop) == 0
       && tell (&c, 0) == 0
@@ -494,5 +496,6 @@ copy_run (struct copy_source *s, struct copy_target *t,
   }
   output_free (&c.output);
   destroy_locks (&c);
+  pthread_setcancelstate (cancellable, NULL);
   return r;
 }

@@ -710,6 +710,49 @@ progress_ends_at_the_size (void **state)
   assert_ok (store_close (to));
 }
 
+struct gated_copy {
+  struct copy_source *source;
+  struct store *to;
+  struct watch watch;
+};
+
+static void *
+copy_in_thread (void *opaque)
+{
+  struct gated_copy *g = opaque;
+  const struct progress p = { .fn = on_progress, .opaque = &g->watch };
+
+  g->watch.thread = pthread_self ();
+  copy_image (g->source, g->to, 512 << 10, 0, &p, NULL);
+  return NULL;
+}
+
+/* Who ends the thread that waits for a copy, waits for the copy: its threads
+ * use what that one has on its stack. */
+static void
+thread_ends_after_its_copy (void **state)
+{
+  struct gated_copy g = { .watch = { .percent = 101 } };
+  struct gate gate, *const gates = &gate;
+  pthread_t thread;
+
+  (void) state;
+  gate_init (&gate);
+  g.source = memory_source (NULL);
+  g.source->store = slow_open (g.source->store, &gates, 1);
+  g.to = store_open_memory ("target");
+  gate_shut (&gate, GATE_BEFORE, CALL_READ, 0, UINT64_MAX);
+  assert_int_equal (pthread_create (&thread, NULL, copy_in_thread, &g), 0);
+  assert_true (gate_await (&gate, 1));
+  assert_int_equal (pthread_cancel (thread), 0);
+  gate_open (&gate);
+  assert_int_equal (pthread_join (thread, NULL), 0);
+  assert_int_equal (g.watch.last, BYTES);
+  copy_source_close (g.source);
+  assert_ok (store_close (g.to));
+  gate_destroy (&gate);
+}
+
 static void
 nothing_but_holes (void **state)
 {
@@ -915,6 +958,7 @@ main (void)
     cmocka_unit_test (a_thread_that_dies_ends_the_copy),
     cmocka_unit_test (cancel_at_every_percent),
     cmocka_unit_test (progress_ends_at_the_size),
+    cmocka_unit_test (thread_ends_after_its_copy),
     cmocka_unit_test (nothing_but_holes),
     cmocka_unit_test (an_empty_source_needs_a_size),
     cmocka_unit_test (cold_sources),
