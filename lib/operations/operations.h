@@ -18,10 +18,6 @@ struct progress {
    * looks. */
   int (*fn) (void *opaque, uint64_t done, uint64_t total);
   void *opaque;
-  /* A file descriptor that becomes readable when fn would cancel, for an
-   * operation that waits for something else meanwhile: it polls both.  Not to
-   * be read or closed; -1: there is none.  NULL: likewise. */
-  int (*cancel_fd) (void *opaque);
 };
 
 extern int op_create (const char *path,

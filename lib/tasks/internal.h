@@ -65,7 +65,7 @@ struct vhdkit_task {
   enum cancel_state cancel;
   int percent;
   uint64_t done_bytes, total_bytes;
-  int done_fd, cancel_fd;       /* eventfds, or -1 */
+  int done_fd;                  /* eventfd, or -1 */
   pthread_cond_t completed;
 
   /* Set when it is done, never changed after that. */

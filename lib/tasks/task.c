@@ -45,24 +45,11 @@ signal_fd (int fd)
   (void) r;
 }
 
-/* -1 with an error.  readable: from the beginning. */
-static int
-new_event_fd (const struct vhdkit_task *t, bool readable)
-{
-  int fd = eventfd (readable, EFD_CLOEXEC | EFD_NONBLOCK);
-
-  if (fd == -1)
-    set_error_errno (errno, "%s: eventfd", t->description);
-  return fd;
-}
-
 static void
 free_task (struct vhdkit_task *t)
 {
   if (t->done_fd != -1)
     close (t->done_fd);
-  if (t->cancel_fd != -1)
-    close (t->cancel_fd);
   pthread_cond_destroy (&t->completed);
   error_discard (&t->error);
   free (t->description);
@@ -123,17 +110,6 @@ on_progress (void *opaque, uint64_t done, uint64_t total)
   return t->cancel != CANCEL_NO;
 }
 
-static int
-on_cancel_fd (void *opaque)
-{
-  struct vhdkit_task *t = opaque;
-
-  LOCK_FOR_SCOPE (&t->ctx->lock);
-  if (t->cancel_fd == -1)
-    t->cancel_fd = new_event_fd (t, t->cancel != CANCEL_NO);
-  return t->cancel_fd;
-}
-
 /* Start. */
 
 static struct vhdkit_task *
@@ -144,7 +120,7 @@ new_task (const char *kind, const char *description)
 
   if (!t)
     goto no_memory;
-  t->done_fd = t->cancel_fd = -1;
+  t->done_fd = -1;
   pthread_condattr_init (&attr);
   pthread_condattr_setclock (&attr, CLOCK_MONOTONIC);
   pthread_cond_init (&t->completed, &attr);
@@ -200,7 +176,6 @@ task_start (struct vhdkit_context *ctx, const char *kind,
   t->free_opaque = free_opaque;
   t->opaque = opaque;
   t->progress.fn = on_progress;
-  t->progress.cancel_fd = on_cancel_fd;
   t->progress.opaque = t;
   if (enter_task (ctx, t, ret_task != NULL) == -1) {
     free_task (t);
@@ -324,10 +299,8 @@ task_drop (struct vhdkit_task *t, enum vhdkit_error code, int err,
 void
 task_ask_to_end_locked (struct vhdkit_task *t, enum cancel_state how)
 {
-  if (t->cancel != CANCEL_NO)
-    return;
-  t->cancel = how;
-  signal_fd (t->cancel_fd);
+  if (t->cancel == CANCEL_NO)
+    t->cancel = how;
 }
 
 /* -1 with why it cannot be cancelled. */
@@ -440,8 +413,12 @@ int
 task_fd (struct vhdkit_task *t)
 {
   LOCK_FOR_SCOPE (&t->ctx->lock);
+  if (t->done_fd != -1)
+    return t->done_fd;
+  /* Of one that is done it is readable from the beginning. */
+  t->done_fd = eventfd (t->done, EFD_CLOEXEC | EFD_NONBLOCK);
   if (t->done_fd == -1)
-    t->done_fd = new_event_fd (t, t->done);
+    set_error_errno (errno, "%s: eventfd", t->description);
   return t->done_fd;
 }
 

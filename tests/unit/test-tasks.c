@@ -617,80 +617,6 @@ an_operation_may_succeed_all_the_same (void **state)
   vhdkit_task_free (t);
 }
 
-/* A source that says nothing: the operation waits for it and for cancel_fd. */
-struct slow_source {
-  int fd;
-  atomic_int waiting;
-};
-
-static int
-read_slowly (void *opaque, const struct progress *progress)
-{
-  struct slow_source *s = opaque;
-  struct pollfd fds[2] = {
-    { .fd = s->fd, .events = POLLIN },
-    { .fd = progress->cancel_fd (progress->opaque), .events = POLLIN },
-  };
-  int r;
-
-  assert (fds[1].fd >= 0);
-  /* The same one for each who asks. */
-  assert (progress->cancel_fd (progress->opaque) == fds[1].fd);
-  s->waiting = 1;
-  r = poll (fds, 2, -1);
-  assert (r == 1 && fds[1].revents == POLLIN);
-  set_error (VHDKIT_ERR_CANCELLED, ECANCELED, "reading was cancelled");
-  return -1;
-}
-
-/* The source would take for ever. */
-static void
-a_cancel_ends_a_slow_read (void **state)
-{
-  struct slow_source s = { .fd = -1 };
-  vhdkit_task *t;
-  int fds[2];
-
-  (void) state;
-  assert_int_equal (pipe (fds), 0);
-  s.fd = fds[0];
-  assert_ok (task_start (ctx, "read", "a slow read", true, read_slowly, NULL,
-                         &s, &t));
-  wait_until (&s.waiting, 1);
-  usleep (20000);
-  assert_ok (vhdkit_task_cancel (t));
-  assert_ended (t, VHDKIT_RESULT_CANCELLED, VHDKIT_ERR_CANCELLED);
-  vhdkit_task_free (t);
-  close (fds[0]);
-  close (fds[1]);
-}
-
-/* One that is asked for after cancelling is readable from the beginning. */
-static int
-ask_late (void *opaque, const struct progress *progress)
-{
-  atomic_int *go = opaque;
-
-  wait_for_go (go);
-  return read_slowly (&(struct slow_source) { .fd = -1 }, progress);
-}
-
-static void
-cancel_fd_knows_of_what_was_before (void **state)
-{
-  atomic_int go = 0;
-  vhdkit_task *t;
-
-  (void) state;
-  assert_ok (task_start (ctx, "test", "a test", true, ask_late, NULL, &go,
-                         &t));
-  wait_until (&go, 1);
-  assert_ok (vhdkit_task_cancel (t));
-  go = 2;
-  assert_ended (t, VHDKIT_RESULT_CANCELLED, VHDKIT_ERR_CANCELLED);
-  vhdkit_task_free (t);
-}
-
 /* Event loops. */
 
 static bool
@@ -933,8 +859,6 @@ main (void)
     cmocka_unit_test (a_task_may_not_be_cancelable),
     cmocka_unit_test (a_task_that_waits_is_cancelled_at_once),
     cmocka_unit_test (an_operation_may_succeed_all_the_same),
-    cmocka_unit_test (a_cancel_ends_a_slow_read),
-    cmocka_unit_test (cancel_fd_knows_of_what_was_before),
     cmocka_unit_test (fd_is_readable_when_complete),
 #if HAVE_LIBEV
     cmocka_unit_test (libev_watches_tasks),
