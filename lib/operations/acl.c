@@ -24,7 +24,8 @@
 #define ATTRIBUTE "system.posix_acl_access"
 #define MAX_ENTRIES 64
 /* What getpwnam_r and getgrnam_r may need. */
-#define NAME_BUFFER 65536
+#define MIN_NAME_BUFFER 4096u
+#define MAX_NAME_BUFFER (16u << 20)
 
 struct entry {
   uint16_t tag, perm;
@@ -91,29 +92,49 @@ parse_tag (const char *kind, bool named, uint16_t *ret)
   return 0;
 }
 
+/* 0, ENOENT, or what else the system says. */
+static int
+find_id (const char *name, bool user, char *buf, size_t size,
+         uint32_t *ret_id)
+{
+  struct passwd pw, *found_pw = NULL;
+  struct group gr, *found_gr = NULL;
+  int err;
+
+  if (user)
+    err = getpwnam_r (name, &pw, buf, size, &found_pw);
+  else
+    err = getgrnam_r (name, &gr, buf, size, &found_gr);
+  if (found_pw)
+    *ret_id = pw.pw_uid;
+  else if (found_gr)
+    *ret_id = gr.gr_gid;
+  else if (err == 0)
+    err = ENOENT;
+  return err;
+}
+
 static int
 look_up (const char *name, bool user, uint32_t *ret_id)
 {
-  CLEANUP_FREE char *buf = malloc (NAME_BUFFER);
-  struct passwd pw, *found_pw = NULL;
-  struct group gr, *found_gr = NULL;
+  size_t size;
+  int err = ERANGE;
 
-  if (!buf) {
-    set_error_errno (ENOMEM, "acl");
-    return -1;
+  /* ERANGE: a group with very many members. */
+  for (size = MIN_NAME_BUFFER; err == ERANGE && size <= MAX_NAME_BUFFER;
+       size *= 4) {
+    CLEANUP_FREE char *buf = malloc (size);
+
+    err = buf ? find_id (name, user, buf, size, ret_id) : ENOMEM;
   }
-  if (user && getpwnam_r (name, &pw, buf, NAME_BUFFER, &found_pw) == 0
-      && found_pw)
-    *ret_id = pw.pw_uid;
-  else if (!user && getgrnam_r (name, &gr, buf, NAME_BUFFER, &found_gr) == 0
-           && found_gr)
-    *ret_id = gr.gr_gid;
-  else {
+  if (err == 0)
+    return 0;
+  if (err == ENOMEM || err == ERANGE)
+    set_error_errno (ENOMEM, "acl");
+  else
     set_error (VHDKIT_ERR_INVALID_NAME, EINVAL,
                "acl: there is no %s \"%s\"", user ? "user" : "group", name);
-    return -1;
-  }
-  return 0;
+  return -1;
 }
 
 static int
