@@ -4,6 +4,11 @@
 # one that is held otherwise is SOURCE_OWNED, unless forced; sectors other
 # than 512 bytes are SECTOR_SIZE
 # SPDX-License-Identifier: BSD-3-Clause
+# Mounts of its own: a mount namespace that another program begins meanwhile has
+# ours, too, and keeps the device busy when we have unmounted it.
+if [ -z "$OWN_MOUNTS" ] && unshare -m true 2>/dev/null; then
+    OWN_MOUNTS=1 exec unshare -m bash "$0" "$@"
+fi
 source ./functions.sh
 set -e
 copy=$top_builddir/tests/copy-image
