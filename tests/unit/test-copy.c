@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "base/checked.h"
@@ -840,6 +841,57 @@ drop_cache (const char *path)
   assert_int_equal (close (fd), 0);
 }
 
+/* How many pages of it are in the page cache. */
+static size_t
+cached_pages (const char *path)
+{
+  const size_t page = sysconf (_SC_PAGESIZE), pages = BYTES / page;
+  unsigned char resident[BYTES / 4096 + 1];
+  size_t n = 0, i;
+  int fd = open (path, O_RDONLY);
+  void *p = mmap (NULL, BYTES, PROT_READ, MAP_SHARED, fd, 0);
+
+  assert_true (p != MAP_FAILED);
+  assert_int_equal (mincore (p, BYTES, resident), 0);
+  for (i = 0; i < pages; i++)
+    n += resident[i] & 1;
+  assert_int_equal (munmap (p, BYTES), 0);
+  assert_int_equal (close (fd), 0);
+  return n;
+}
+
+static bool
+can_be_read_directly (const char *path)
+{
+  int fd = open (path, O_RDONLY | O_DIRECT);
+  void *p = aligned_alloc (4096, 4096);
+  bool ok = fd != -1 && pread (fd, p, 512, 512) == 512;
+
+  free (p);
+  if (fd != -1)
+    close (fd);
+  return ok;
+}
+
+/* A source that is not in the page cache is read once, past it: whoever asks
+ * what is there must not have the system read it as well. */
+static void
+cold_source_is_read_once (void **state)
+{
+  const char *raw = make_raw ("from.raw", DENSE);
+  size_t before;
+
+  (void) state;
+  drop_cache (raw);
+  before = cached_pages (raw);
+  if (before > 0 || !can_be_read_directly (raw)) {
+    print_message ("skipped: this file system has no way past the cache\n");
+    skip ();
+  }
+  assert_copies ("to.vhd", VHDKIT_TYPE_DYNAMIC, raw_name (raw), 0);
+  assert_true (cached_pages (raw) < 256);       /* of some 3300 */
+}
+
 /* What is not in the page cache is read past it, and what is large written
  * past it; wherever the blocks of the source lie. */
 static void
@@ -961,6 +1013,7 @@ main (void)
     cmocka_unit_test (thread_ends_after_its_copy),
     cmocka_unit_test (nothing_but_holes),
     cmocka_unit_test (an_empty_source_needs_a_size),
+    cmocka_unit_test (cold_source_is_read_once),
     cmocka_unit_test (cold_sources),
     cmocka_unit_test (not_synced),
     cmocka_unit_test (sources_that_are_none),
