@@ -342,6 +342,13 @@ struct vhdkit_locator {
   const char *problem;          /* why it cannot be read; NULL if it can */
 };
 
+enum vhdkit_candidate_state {
+  VHDKIT_CANDIDATE_NOT_TRIED,   /* the search ended before */
+  VHDKIT_CANDIDATE_ABSENT,      /* there is no such file */
+  VHDKIT_CANDIDATE_UNUSABLE,    /* it will not do, or may not be opened */
+  VHDKIT_CANDIDATE_USED         /* it is the parent */
+};
+
 /* One place where the parent was looked for, in the order tried.  The texts
  * are for people: control characters and what is not UTF-8 are escaped as
  * \xNN, and what is longer than 4096 bytes is cut. */
@@ -349,7 +356,7 @@ struct vhdkit_candidate {
   const char *path;
   const char *source;           /* "parent=", "W2ru", "name", "search=", ... */
   const char *outcome;          /* "used", "no such file", "other id ...", ... */
-  int used;
+  enum vhdkit_candidate_state state;
 };
 
 /* All there is to know of one layer.  Owned by the disk. */

@@ -137,14 +137,6 @@ geometry_readers (const struct vhdkit_layer_info *l)
  * The link to the parent
  *--------------------------------------------------------------------*/
 
-/* Was a file there that would not do? */
-static bool
-was_there (const struct vhdkit_candidate *c)
-{
-  return strcmp (c->outcome, "no such file") != 0
-    && strcmp (c->outcome, "not tried") != 0;
-}
-
 struct link
 layer_link (const struct vhdkit_layer_info *l)
 {
@@ -154,7 +146,7 @@ layer_link (const struct vhdkit_layer_info *l)
   if (l->type != VHDKIT_TYPE_DIFFERENCING)
     return link;
   for (i = 0; i < l->nr_candidates; i++)
-    if (l->candidates[i].used) {
+    if (l->candidates[i].state == VHDKIT_CANDIDATE_USED) {
       link.state = "ok";
       link.candidate = &l->candidates[i];
       return link;
@@ -166,7 +158,7 @@ layer_link (const struct vhdkit_layer_info *l)
   link.state = "missing";
   link.candidate = &l->candidates[0];
   for (i = 0; i < l->nr_candidates; i++)
-    if (was_there (&l->candidates[i])) {
+    if (l->candidates[i].state == VHDKIT_CANDIDATE_UNUSABLE) {
       link.state = "unusable";
       link.candidate = &l->candidates[i];
       break;
@@ -185,10 +177,8 @@ link_text (const struct link *link)
     r = asprintf (&text, "%s", link->state);
   else if (strcmp (link->state, "ok") != 0)
     r = asprintf (&text, "%s: %s", link->state, c->outcome);
-  else if (strcmp (c->outcome, "used") == 0)
-    r = asprintf (&text, "ok (%s)", c->source);
   else
-    r = asprintf (&text, "ok (%s; %s)", c->source, c->outcome);
+    r = asprintf (&text, "ok (%s)", c->source);
   checked_alloc (r == -1 ? NULL : text);
   ret = printable (text);
   free (text);
@@ -203,7 +193,7 @@ warn_if_incomplete (vhdkit_disk *disk)
   const struct link link = layer_link (l);
   const struct vhdkit_candidate *c = link.candidate;
 
-  if (c && !c->used)
+  if (c && c->state != VHDKIT_CANDIDATE_USED)
     complain (l->path, "warning: its parent is %s: %s: %s (places tried: %zu)",
               link.state, c->path, c->outcome, l->nr_candidates);
 }
@@ -258,7 +248,7 @@ candidate_json (const struct vhdkit_candidate *c)
   json_add_text (o, "filename", c->path);
   json_add_text (o, "source", c->source);
   json_add_text (o, "outcome", c->outcome);
-  json_add_bool (o, "used", c->used);
+  json_add_bool (o, "used", c->state == VHDKIT_CANDIDATE_USED);
   return o;
 }
 

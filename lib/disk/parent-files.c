@@ -438,8 +438,10 @@ open_any_case (const struct spot *s, struct attempt *a, char **ret_name)
   pthread_once (&once, make_case_locale);
   if (match_case (s, case_locale, ret_name, &many) == -1)
     return -1;
-  if (many)
+  if (many) {
     a->outcome = "no such file, but several whose names differ only in case";
+    a->err = EINVAL;
+  }
   if (*ret_name == NULL)
     return 0;
   other.name = *ret_name;

@@ -90,7 +90,8 @@ shown_path (const char *text, size_t max)
  *--------------------------------------------------------------------*/
 
 static int
-set_outcome (struct hunt *h, size_t i, const char *text)
+set_outcome (struct hunt *h, size_t i, enum vhdkit_candidate_state state,
+             const char *text)
 {
   char *outcome = shown_path (text, SHOWN_IN_LIST);
 
@@ -98,6 +99,7 @@ set_outcome (struct hunt *h, size_t i, const char *text)
     return STOP;
   free ((char *) h->candidates[i].outcome);
   h->candidates[i].outcome = outcome;
+  h->candidates[i].state = state;
   return GO_ON;
 }
 
@@ -112,6 +114,7 @@ start_record (struct hunt *h, size_t i)
   c->path = shown_path (p->path, SHOWN_IN_LIST);
   c->source = text_format ("%s", p->source);
   c->outcome = text_format ("not tried");
+  c->state = VHDKIT_CANDIDATE_NOT_TRIED;
   h->nr_tried = i + 1;          /* freed from here on */
   return c->path && c->source && c->outcome ? 0 : -1;
 }
@@ -161,7 +164,7 @@ unusable (struct hunt *h, size_t i, const struct find *f, bool right_id)
 
   if (inner == NULL || code == VHDKIT_ERR_NO_MEMORY)
     return STOP;
-  if (set_outcome (h, i, inner) == STOP)
+  if (set_outcome (h, i, VHDKIT_CANDIDATE_UNUSABLE, inner) == STOP)
     return STOP;
   set_error (code, vhdkit_get_errno (),
              "%s: its parent %s cannot be used: %s%s", h->name, f->shown,
@@ -242,7 +245,8 @@ check_cycle (struct hunt *h, size_t i, const struct find *f, bool *ret_cycle)
   *ret_cycle = cycle;
   if (!cycle)
     return GO_ON;
-  if (set_outcome (h, i, "it is in this chain already") == STOP)
+  if (set_outcome (h, i, VHDKIT_CANDIDATE_UNUSABLE,
+                   "it is in this chain already") == STOP)
     return STOP;
   note (h, FOUND_CYCLE);
   if (!other || !is_right_id (h, image_footer (other)->id))
@@ -265,7 +269,7 @@ other_id (struct hunt *h, size_t i, const uint8_t id[16])
     h->have_other = true;
     h->first_other = i;
   }
-  return set_outcome (h, i, outcome);
+  return set_outcome (h, i, VHDKIT_CANDIDATE_UNUSABLE, outcome);
 }
 
 /*----------------------------------------------------------------------
@@ -419,9 +423,8 @@ take (struct hunt *h, size_t i, struct find *f, uint64_t size,
       struct layer *ret)
 {
   if (report_oddities (h, i, f, size) == -1 ||
-      set_outcome (h, i, "used") == STOP)
+      set_outcome (h, i, VHDKIT_CANDIDATE_USED, "used") == STOP)
     return STOP;
-  h->candidates[i].used = 1;
   memset (ret, 0, sizeof *ret);
   ret->image = f->image;
   ret->store = f->image ? image_store (f->image) : f->store;
@@ -496,7 +499,9 @@ no_file (struct hunt *h, size_t i, const char *why, int err)
                h->candidates[i].path, why);
     keep_error (h, FOUND_DENIED);
   }
-  return set_outcome (h, i, why);
+  return set_outcome (h, i, err == ENOENT || err == ENOTDIR ?
+                      VHDKIT_CANDIDATE_ABSENT : VHDKIT_CANDIDATE_UNUSABLE,
+                      why);
 }
 
 static int
@@ -511,7 +516,8 @@ try_path (struct hunt *h, size_t i, bool any_id, struct layer *ret)
     return STOP;
   /* What a zero id means is a raw file, and that we do not guess (6.6). */
   if (guid_is_zero (h->header->parent_id) && !p->is_explicit)
-    return set_outcome (h, i, "not tried: a raw parent must be named by the "
+    return set_outcome (h, i, VHDKIT_CANDIDATE_UNUSABLE,
+                        "not tried: a raw parent must be named by the "
                         "operator");
   if (parent_file_open (p, h->ps->confine, &h->roots, &f.store, &f.path,
                         &why, &err) == -1)

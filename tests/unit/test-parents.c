@@ -292,6 +292,7 @@ every_path_tried_is_listed (void **state)
   assert_int_equal (o.n, 6);
   assert_string_equal (o.candidates[0].path, AT ("sub/q.vhd"));
   assert_string_equal (o.candidates[0].source, "W2ru");
+  assert_int_equal (o.candidates[0].state, VHDKIT_CANDIDATE_ABSENT);
   assert_string_equal (o.candidates[1].source, "name");
   assert_string_equal (o.candidates[5].path, "/nowhere/sub/q.vhd");
   assert_non_null (strstr (o.error, AT ("sub/q.vhd")));
