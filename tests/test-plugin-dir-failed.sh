@@ -18,6 +18,10 @@ esac
 cd "$tmp"
 mkdir dir
 vhdkit create dir/a.vhd 24M
+# Once in the life of an image a write syncs: that of its first block.
+start_nbdkit server vhd dir=dir
+nbdsh -u "$(uri server a.vhd)" -c 'h.pwrite(b"first", 0)'
+stop_nbdkit server
 
 # Every thread's first fdatasync fails.
 export VHDKIT_WRAP_NBDKIT="strace -D -f -o $tmp/strace.log -e trace=fdatasync
@@ -30,7 +34,7 @@ python3 - "$(uri server a.vhd)" <<'END'
 import nbd, sys
 h = nbd.NBD()
 h.connect_uri(sys.argv[1])
-h.pwrite(b'lost' * 1000, 3000)
+h.pwrite(b'lost' * 1000, 3000000)
 h.shutdown()
 END
 wait_for grep -q 'stays open' server.log
@@ -50,7 +54,7 @@ def refused(what, *args):
         sys.exit('%s succeeded' % what.__name__)
 refused(h.flush)
 refused(h.pwrite, b'more', 0)
-assert h.pread(4000, 3000) == b'lost' * 1000
+assert h.pread(4000, 3000000) == b'lost' * 1000
 h.shutdown()
 END
 assert_grep 'an earlier sync failed' server.log
