@@ -10,6 +10,7 @@
 #ifndef VHDKIT_OPERATIONS_COPY_INTERNAL_H
 #define VHDKIT_OPERATIONS_COPY_INTERNAL_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -101,6 +102,7 @@ struct output {
   _Atomic bool no_direct;       /* it has failed */
   const _Atomic bool *stop;     /* somebody wants no more of this */
   struct pace pace;
+  pthread_mutex_t cached_lock;  /* held while writing through the page cache */
   uint32_t bitmap_bytes, head_bytes;
   uint8_t *head;                /* what goes in front of a block: zeros up to
                                    the bitmap, and the bitmap */
