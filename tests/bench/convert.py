@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Convert a half-empty raw image to dynamic and back to fixed (sparse).
 
+    make -C tests copy-image
     ./run python3 tests/bench/convert.py [--size MIB] [--rounds N]
 
 In each round every converter takes its turn, so that what else the machine
@@ -16,7 +17,8 @@ takes; then their ratios to ours of the same kind.  Below 1 we are behind.
     ours       vhdkit_create with VHDKIT_HOST_NO_SYNC, and
     qemu       qemu-img convert: leave their data to the page cache
 
-"from NBD" is the first once more, from nbdkit's file plugin.  "back" converts
+"to dynamic" reads a raw file that is in the page cache, and once more "cold", out
+of it; "from NBD" the same file, from nbdkit's file plugin.  "back" converts
 what the same converter made: "as left", when it has just been made (ours-sync
 goes past the page cache, so it is read from the disk), "cold", out of the page
 cache for all, "warm", when it was read once.
@@ -34,7 +36,8 @@ import time
 MIB = 1 << 20
 CONVERTERS = ("ours-sync", "qemu-sync", "nbdcopy", "ours", "qemu")
 KIND = {"qemu": "ours"}         # the others are compared with ours-sync
-ROWS = ("to dynamic", "from NBD", "back, as left", "back, cold", "back, warm")
+ROWS = ("to dynamic", "... cold", "from NBD", "back, as left", "back, cold",
+        "back, warm")
 
 
 def make_raw(path, size, run):
@@ -141,8 +144,10 @@ def one_round(n, converter, directory, raw, uri, results):
     for how in CONVERTERS[first:] + CONVERTERS[:first]:
         dynamic = os.path.join(directory, how + ".vhd")
         fixed = os.path.join(directory, how + ".fixed")
-        for row, source in ("from NBD", uri), ("to dynamic", raw):
-            warm(raw)
+        for row, source, prepare in (("from NBD", uri, warm),
+                                     ("to dynamic", raw, warm),
+                                     ("... cold", raw, cold)):
+            prepare(raw)
             if os.path.exists(dynamic):
                 os.unlink(dynamic)
             figures = timed(converter.to_dynamic(how, source, dynamic))
@@ -189,6 +194,8 @@ def main():
     build = os.environ.get("VHDKIT_BUILD", ".")
     p.add_argument("--copy", default=os.path.join(build, "tests/copy-image"))
     o = p.parse_args()
+    if not os.path.exists(o.copy):
+        p.error("%s is missing: make -C tests copy-image" % o.copy)
     os.environ["MALLOC_PERTURB_"] = "0"
     directory = tempfile.mkdtemp(prefix="vhdkit-convert.", dir=o.dir)
     results = {}
