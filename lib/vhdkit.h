@@ -93,8 +93,8 @@ enum vhdkit_error {
   VHDKIT_ERR_WRONG_TYPE,              /* not for this type of image */
   VHDKIT_ERR_WRONG_STATE,             /* of a disk, a parent, a context */
   VHDKIT_ERR_SECTOR_SIZE,             /* of a device: not 512 bytes */
-  VHDKIT_ERR_SOURCE_OWNED,            /* a device that is mounted or held */
-  VHDKIT_ERR_SOURCE_ONLINE,           /* a device that is open for writing */
+  VHDKIT_ERR_SOURCE_OWNED,            /* a device that somebody holds */
+  VHDKIT_ERR_SOURCE_ONLINE,           /* one that is mounted or written to */
   VHDKIT_ERR_WOULD_TRUNCATE,          /* not used yet, as the next two */
   VHDKIT_ERR_NO_MIN_SIZE,
   VHDKIT_ERR_AT_MIN_SIZE,

@@ -173,9 +173,9 @@ fits_direct (const struct gather *g)
   return true;
 }
 
-/* A file has one writer at a time whatever we do, and the kernel lets the others
- * spin: we let them sleep (measured: a quarter of the processor time of a whole
- * conversion). */
+/* A file has one writer at a time whatever we do, and the kernel lets the
+ * others spin: we let them sleep (measured: a quarter of the processor time of
+ * a whole conversion). */
 static int
 write_cached (struct gather *g)
 {

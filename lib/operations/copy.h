@@ -43,9 +43,9 @@ extern bool copy_source_is_remote (const char *path);
  * opts: for a VHD, as for vhdkit_open (parents, search, findings); may be NULL.
  * progress: asked from time to time whether to go on while a server does not
  * answer; may be NULL.
- * Errors: of a VHD, as vhdkit_open; SOURCE_OWNED (a block device that is
- * mounted, or held by something else), SOURCE_ONLINE (writable, and open for
- * writing somewhere), SECTOR_SIZE (of a block device, not 512),
+ * Errors: of a VHD, as vhdkit_open; SOURCE_ONLINE (a block device
+ * that can be written, and is mounted, or open for writing somewhere),
+ * SOURCE_OWNED (one that is held otherwise), SECTOR_SIZE (of one, not 512),
  * SHARING_VIOLATION (a raw file that is being written), NOT_SUPPORTED (NBD in
  * a library built without libnbd), CANCELLED. */
 extern int copy_source_open (const char *path, uint32_t flags,

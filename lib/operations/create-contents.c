@@ -5,7 +5,10 @@
  * no reader takes the file for an image, whatever ends the process.  (Where the
  * file has no name until it is complete nobody sees it anyway: new-file.h.)
  * A disk that itself begins like a dynamic image would make one of a fixed
- * image without its footer, so that sector has to wait, too.
+ * image without its footer, so that sector has to wait, too.  It is written
+ * just before the footer: a file that has its name by then is that other image
+ * for this one moment.  (The other way round it would be ours, with a sector
+ * missing.)
  */
 #include <config.h>
 

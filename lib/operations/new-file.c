@@ -50,6 +50,8 @@ open_folder (struct new_file *f, const char *path)
   if (!dir || !f->base)
     return -1;
   f->dirfd = open (dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  /* Which may be written, but not read.  Flags of it that only an ioctl tells
+   * (host-volume.c) are not seen then. */
   if (f->dirfd == -1 && errno == EACCES) {
     f->unreadable = true;
     f->dirfd = open (dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
