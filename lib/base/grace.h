@@ -12,10 +12,10 @@
  * and whoever unlinks something waits with grace_wait before reusing it: it
  * returns when every section that was open at the call has ended.
  *
- * The loads that find something in a section, and the stores that unlink it, are
- * sequentially consistent: with less a processor may load before it is seen to
- * have entered, and be overlooked with what was unlinked in its hands.  (On x86
- * such a load costs no more than any other.)
+ * The loads that find something in a section, and the stores that unlink it,
+ * are sequentially consistent: with less a processor may load before it is seen
+ * to have entered, and be overlooked with what was unlinked in its hands.  (On
+ * x86 such a load costs no more than any other.)
  *
  * This is sleepable RCU with counters striped over processors: entering and
  * leaving are one atomic addition each, on a cache line that other processors

@@ -6,9 +6,9 @@
  * else that happens before a served image can be read.  Only few read from NBD
  * servers, so they wait for the loader, not all.
  *
- * For store-nbd.c, nbd-open.c and nbd-connection.c only.  The calls keep their names and
- * are checked against libnbd.h as usual; libnbd_load () must have succeeded
- * before the first.
+ * For store-nbd.c, nbd-open.c and nbd-connection.c only.  The calls keep their
+ * names and are checked against libnbd.h as usual; libnbd_load () must have
+ * succeeded before the first.
  */
 #ifndef VHDKIT_LIBNBD_CALLS_H
 #define VHDKIT_LIBNBD_CALLS_H

@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: BSD-3-Clause
  *
  * A store is a flat array of bytes with an end: a file, which can grow, an NBD
- * export, which is only read, or memory.  It knows nothing of VHD.  Tests put stores that fail,
- * wait or record in front of a real one.
+ * export, which is only read, or memory.  It knows nothing of VHD.  Tests put
+ * stores that fail, wait or record in front of a real one.
  *
  * All calls may be used from any thread at once.  They return 0, or -1 with
  * the last error set; messages name the store.  Counts are never partial:
